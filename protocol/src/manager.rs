@@ -1,0 +1,122 @@
+//! `org.countersign1.Manager`: administration.
+//!
+//! ```text
+//! HostStatus()                                   -> (ssst)       version, config, policy hash, people enrolled
+//! Status(s user)                                 -> person
+//! Users(b from_first, u after_uid, u limit)       -> a person     by uid; call again with the last uid seen
+//! Log(s user, x before_id, u limit)              -> a login      newest first; before_id 0 starts at the newest
+//! Enroll(s user)                                 -> (sssss)      enrollment, uri, secret, issuer, account
+//! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
+//! CancelEnrollment(s enrollment)
+//! Reset(s user, s reason)                        -> u            factors removed
+//! Unlock(s user, s reason)                       -> u            locks lifted
+//! ```
+
+use serde::{Deserialize, Serialize};
+use zbus::zvariant::Type;
+
+/// One confirmed factor of a person. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Factor {
+    /// `totp` or `recovery`.
+    pub kind: String,
+    /// The name the person gave it, or empty.
+    pub name: String,
+    /// When it was confirmed, in seconds since 1970.
+    pub created: i64,
+    /// When it last let somebody in, in seconds since 1970; 0 is never.
+    pub last_used: i64,
+    /// Recovery codes left; 0 for other kinds.
+    pub left: u32,
+}
+
+/// One lock that now holds on a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Lock {
+    /// The lane it closes: `console`, `known`, `other`, `recovery` or `all`.
+    pub lane: String,
+    /// Seconds until it opens by itself; -1 is until an administrator unlocks.
+    pub seconds: i64,
+}
+
+/// A person as the daemon knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Person {
+    /// The login name.
+    pub user: String,
+    /// The numeric id that everything is kept under.
+    pub uid: u32,
+    /// Confirmed factors, oldest first.
+    pub factors: Vec<Factor>,
+    /// Locks that hold now.
+    pub locks: Vec<Lock>,
+    /// Wrong answers in a row since the last right one.
+    pub failures: u32,
+    /// When they last passed, in seconds since 1970; 0 is never.
+    pub last_verified: i64,
+}
+
+/// One login, which is one row of the attempt log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Login {
+    /// Row number, growing.
+    pub id: i64,
+    /// The login name; unknown names appear as `unknown:` and a keyed hash.
+    pub user: String,
+    /// The person's uid; -1 for unknown names.
+    pub uid: i64,
+    /// Who asked (`PAM_RUSER`), as the host said.
+    pub ruser: String,
+    /// The PAM service.
+    pub service: String,
+    /// The host program, as the module said.
+    pub program: String,
+    /// The terminal, as the host said.
+    pub tty: String,
+    /// An address, `local` or `unknown`.
+    pub source: String,
+    /// The policy that decided, or empty.
+    pub policy: String,
+    /// `asked`, `verified`, `denied`, `locked`, `skipped`, `would-ask`, `abandoned` or `enrolled`.
+    pub state: String,
+    /// The factor that was used, or empty.
+    pub factor: String,
+    /// A reason class such as `wrong-code`, `code-reused`, `not-enrolled`; may be empty.
+    pub reason: String,
+    /// When it began, in seconds since 1970.
+    pub started: i64,
+    /// Answers typed.
+    pub tries: u32,
+    /// When the last answer was typed, in seconds since 1970; 0 is never.
+    pub last_try: i64,
+    /// Whether the account phase confirmed it.
+    pub confirmed: bool,
+}
+
+/// The client side of `Manager`.
+#[cfg(feature = "client")]
+#[zbus::proxy(
+    interface = "org.countersign1.Manager",
+    default_service = "org.countersign1",
+    default_path = "/org/countersign1"
+)]
+pub trait Manager {
+    /// Version, state of the configuration in words, policy hash, people enrolled.
+    fn host_status(&self) -> zbus::Result<(String, String, String, u64)>;
+    /// One person.
+    fn status(&self, user: &str) -> zbus::Result<Person>;
+    /// A page of people with at least one factor or failure, by uid, after `after_uid` (start: `from_first` true).
+    fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> zbus::Result<Vec<Person>>;
+    /// A page of the attempt log, newest first. An empty user is everybody; `before_id` 0 is from the newest.
+    fn log(&self, user: &str, before_id: i64, limit: u32) -> zbus::Result<Vec<Login>>;
+    /// Starts an enrollment: id, otpauth URI, secret (base32), issuer, account.
+    fn enroll(&self, user: &str) -> zbus::Result<(String, String, String, String, String)>;
+    /// Confirms it by the first code; returns the recovery codes.
+    fn confirm_enrollment(&self, enrollment: &str, code: &[u8]) -> zbus::Result<Vec<String>>;
+    /// Throws it away.
+    fn cancel_enrollment(&self, enrollment: &str) -> zbus::Result<()>;
+    /// Removes every factor of a person; returns how many.
+    fn reset(&self, user: &str, reason: &str) -> zbus::Result<u32>;
+    /// Lifts the locks of a person; returns how many.
+    fn unlock(&self, user: &str, reason: &str) -> zbus::Result<u32>;
+}
