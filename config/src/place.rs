@@ -1,0 +1,40 @@
+//! Lines and columns, as an editor counts them.
+
+/// A place in a text. Line and column count from 1; a column is a character, a tab is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Place {
+    /// The place of a byte offset. Bytes that are no UTF-8 before it on its line count one each.
+    pub(crate) fn of(text: &[u8], offset: usize) -> Self {
+        let before = &text[..offset.min(text.len())];
+        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let line = before[..line_start].iter().filter(|b| **b == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+        Self { line, column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    fn place(text: &[u8], offset: usize) -> (usize, usize) {
+        let place = Place::of(text, offset);
+        (place.line, place.column)
+    }
+
+    #[test]
+    fn counts_characters_and_lines_from_one() {
+        assert_eq!(place(b"", 0), (1, 1));
+        assert_eq!(place(b"ab\ncd", 1), (1, 2));
+        assert_eq!(place(b"ab\ncd", 3), (2, 1));
+        assert_eq!(place("é = 1".as_bytes(), 3), (1, 3));
+        assert_eq!(place(b"a\r\nb", 3), (2, 1));
+        assert_eq!(place(b"ab", 99), (1, 3));
+        assert_eq!(place(b"a\n\xffb", 3), (2, 2));
+    }
+}
