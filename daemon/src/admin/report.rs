@@ -1,0 +1,45 @@
+//! Reading: one person, everybody, the attempt log, the daemon itself.
+
+use super::{PAGE, find};
+use crate::error::Error;
+use crate::host::Host;
+use countersign_protocol::manager::{Login, Person};
+
+/// Version, configuration in words, policy hash, people enrolled.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), Error> {
+    let policies = host.config.policies.len();
+    let words = format!("{policies} {}", if policies == 1 { "policy" } else { "policies" });
+    Ok((env!("CARGO_PKG_VERSION").into(), words, host.config.hash.clone(), host.store.enrolled().await?))
+}
+
+/// One person.
+///
+/// # Errors
+/// `NotFound` for nobody.
+pub async fn status(host: &Host, user: &str) -> Result<Person, Error> {
+    let now = host.clock.now()?;
+    let uid = find(host, user).await?;
+    host.store.person(uid, user.to_owned(), now).await
+}
+
+/// A page of everybody who has a factor.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Person>, Error> {
+    let now = host.clock.now()?;
+    host.store.people(after, limit.clamp(1, PAGE), now).await
+}
+
+/// A page of the attempt log, newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn log(host: &Host, user: &str, before: i64, limit: u32) -> Result<Vec<Login>, Error> {
+    let now = host.clock.now()?;
+    let of = (!user.is_empty()).then(|| user.to_owned());
+    host.store.logins(of, before, limit.clamp(1, PAGE), now).await
+}

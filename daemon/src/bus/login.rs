@@ -1,0 +1,99 @@
+//! `org.countersign1.Login` on the bus.
+
+use super::error::Refusal;
+use super::gate::admit;
+use crate::host::Host;
+use crate::login::{self, BeginRequest, CheckRequest, LoginId};
+use countersign_protocol::login::{FirstFactor, Step};
+use std::sync::Arc;
+use zbus::message::Header;
+use zbus::{Connection, interface};
+use zeroize::Zeroizing;
+
+/// A step as the four out-arguments of a reply.
+type StepArgs = (String, String, Vec<(u32, String)>, Vec<(bool, String)>);
+
+fn args(step: Step) -> StepArgs {
+    (step.login, step.verdict, step.messages, step.prompt)
+}
+
+/// The interface that the PAM module calls.
+pub(super) struct Login(pub(super) Arc<Host>);
+
+#[interface(name = "org.countersign1.Login")]
+impl Login {
+    /// Opens a login.
+    #[zbus(out_args("login", "verdict", "messages", "prompt"))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the wire")]
+    async fn begin(
+        &self,
+        user: String,
+        ruser: String,
+        service: String,
+        program: String,
+        rhost: String,
+        tty: String,
+        first_factor: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<StepArgs, Refusal> {
+        let caller = admit(bus, &header).await?;
+        let first_factor = FirstFactor::parse(&first_factor);
+        let request = BeginRequest { user, ruser, service, program, rhost, tty, first_factor };
+        Ok(args(login::begin(&self.0, caller, request).await?.into_wire()))
+    }
+
+    /// One answer.
+    #[zbus(out_args("login", "verdict", "messages", "prompt"))]
+    async fn respond(
+        &self,
+        login: &str,
+        answer: Vec<u8>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<StepArgs, Refusal> {
+        let answer = Zeroizing::new(answer);
+        let caller = admit(bus, &header).await?;
+        let id = LoginId::parse(login)?;
+        Ok(args(login::respond(&self.0, caller, id, &answer).await?.into_wire()))
+    }
+
+    /// The account phase after our own auth phase.
+    async fn confirm(
+        &self,
+        login: &str,
+        user: &str,
+        service: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        let caller = admit(bus, &header).await?;
+        let id = LoginId::parse(login)?;
+        Ok(login::confirm(&self.0, caller, id, user, service).await?.as_str().to_owned())
+    }
+
+    /// The account phase of an ssh login without an auth phase.
+    async fn check(
+        &self,
+        user: String,
+        service: String,
+        rhost: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        let caller = admit(bus, &header).await?;
+        let request = CheckRequest { user, service, rhost };
+        Ok(login::check(&self.0, caller, request).await?.as_str().to_owned())
+    }
+
+    /// The person hung up.
+    async fn abandon(
+        &self,
+        login: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let caller = admit(bus, &header).await?;
+        Ok(login::abandon(&self.0, caller, LoginId::parse(login)?).await?)
+    }
+}

@@ -1,0 +1,9 @@
+//! The bus: decode, identify the caller, authorize, hand to a use case, encode. Nothing else.
+
+mod error;
+mod gate;
+mod login;
+mod manager;
+mod serve;
+
+pub use serve::serve;

@@ -1,0 +1,50 @@
+//! Being on the bus: own the name, say we are ready, serve until told to stop.
+
+use super::login::Login;
+use super::manager::Manager;
+use crate::error::Error;
+use crate::host::Host;
+use crate::journal;
+use countersign_protocol::names;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use zbus::connection::Builder;
+
+/// Serves the bus at this address until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the bus cannot be reached, the name is taken or not ours to have, or the bus goes away:
+/// the service manager then starts us anew.
+pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
+    let host = Arc::new(host);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let bus = Builder::address(address)
+        .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host)))
+        .serve_at(names::OBJECT_PATH, Manager(host))
+        .name(names::BUS_NAME)
+        .allow_name_replacements(false)
+        .replace_existing_names(false)
+        .build()
+        .await
+        .map_err(|e| {
+            Error::unavailable(format!("the bus at {address} does not have us as {}: {e}", names::BUS_NAME))
+        })?;
+    journal::notice("ready", &[("version", env!("CARGO_PKG_VERSION"))]);
+    if let Err(e) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        journal::warning(
+            "the service manager was not told that we are ready, ignoring",
+            &[("error", &e.to_string())],
+        );
+    }
+    tokio::select! {
+        () = bus.closed() => return Err(Error::unavailable("the bus went away")),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    // Calls that were taken are answered; nothing new is.
+    bus.graceful_shutdown().await;
+    journal::notice("stopped", &[]);
+    Ok(())
+}

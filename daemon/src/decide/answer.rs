@@ -1,0 +1,288 @@
+//! What one typed answer does to a login.
+
+use super::recovery::Code;
+use super::throttle::{HARD_CAP, Lane, Tally};
+use super::totp::{Authenticator, Match};
+use crate::clock::Moment;
+
+/// Answers that may be wrong in one login after which it ends.
+pub const TRIES_PER_LOGIN: u32 = 3;
+/// Answers of any kind, help included, after which a login ends: no login is endless.
+pub const ROUNDS_PER_LOGIN: u32 = 10;
+
+/// What an answer is by its shape, before anything is compared.
+pub enum Typed {
+    /// `?` or a word we know but do not offer: costs nothing.
+    Help,
+    /// Digits of an authenticator code.
+    Digits(zeroize::Zeroizing<String>),
+    /// The shape of a recovery code.
+    Recovery(Code),
+    /// Anything else; wrong by its shape.
+    Other,
+}
+
+impl Typed {
+    /// Reads an answer. Spaces inside digits are what some apps show, and are dropped.
+    #[must_use]
+    pub fn parse(answer: &[u8]) -> Self {
+        let Ok(text) = std::str::from_utf8(answer) else { return Self::Other };
+        let text = text.trim();
+        if text == "?" {
+            return Self::Help;
+        }
+        let digits: zeroize::Zeroizing<String> =
+            zeroize::Zeroizing::new(text.chars().filter(|c| *c != ' ').collect());
+        if matches!(digits.len(), 6 | 8) && digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Self::Digits(digits);
+        }
+        Code::parse(text).map_or(Self::Other, Self::Recovery)
+    }
+}
+
+/// Who pays for a wrong answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payer {
+    /// The person: the first factor passed, so it was they or somebody with their password.
+    Person,
+    /// The source: anybody could have come this far.
+    Source,
+}
+
+/// What the store says of a recovery code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryMatch {
+    /// An unused code, by its row id.
+    Fresh(i64),
+    /// A code of the set that was used.
+    Used,
+    /// No code of the set.
+    Wrong,
+}
+
+/// The facts an answer is judged by, read in the transaction that commits the ruling.
+pub struct Facts {
+    /// Who pays.
+    pub payer: Payer,
+    /// The lane of the person's source, or [`Lane::Source`].
+    pub lane: Lane,
+    /// The tally of that lane.
+    pub tally: Tally,
+    /// The tally of the recovery lane.
+    pub recovery_tally: Tally,
+    /// The person's consecutive failures over all lanes.
+    pub failures: u32,
+    /// Confirmed authenticators; empty for unknown people.
+    pub authenticators: Vec<Authenticator>,
+    /// What a recovery code of the person's set it is, if it has the shape.
+    pub recovery: RecoveryMatch,
+}
+
+/// Why an answer was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It matches nothing.
+    WrongCode,
+    /// It was right once and is used up; seconds until the next code, for authenticators.
+    CodeReused(Option<i64>),
+}
+
+/// The ruling on one answer. It must be carried out: charge, consume, log, commit, then answer.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// Show what can be typed; costs no try.
+    Explain,
+    /// Not evaluated: the lane is closed. Milliseconds until it opens; `None` is until someone helps.
+    Locked(Option<i64>),
+    /// Wrong. `charge` is false for a used code, which is no guess.
+    Wrong {
+        /// The lane that pays.
+        lane: Lane,
+        /// Why.
+        reason: Reason,
+        /// Whether the tally grows.
+        charge: bool,
+    },
+    /// Right, and the watermark of this authenticator moves to this step.
+    Totp {
+        /// The authenticator's row id.
+        id: i64,
+        /// The step that is now used.
+        step: i64,
+    },
+    /// Right, and this recovery code is used up.
+    Recovery {
+        /// The code's row id.
+        id: i64,
+    },
+}
+
+/// Judges an answer.
+pub fn rule(typed: &Typed, facts: &Facts, now: Moment) -> Ruling {
+    match typed {
+        Typed::Help => Ruling::Explain,
+        Typed::Recovery(_) => rule_recovery(facts, now),
+        Typed::Digits(code) => rule_digits(code, facts, now),
+        Typed::Other => {
+            closed(facts.lane, &facts.tally, facts, now).unwrap_or(wrong(facts.lane, Reason::WrongCode))
+        }
+    }
+}
+
+fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
+    if let Some(locked) = closed(facts.lane, &facts.tally, facts, now) {
+        return locked;
+    }
+    let mut reused = None;
+    for authenticator in &facts.authenticators {
+        match authenticator.check(code, now.wall) {
+            Match::Fresh { step } => return Ruling::Totp { id: authenticator.id, step },
+            Match::Reused { wait } => reused = Some(wait),
+            Match::Wrong => {}
+        }
+    }
+    match reused {
+        Some(wait) => {
+            Ruling::Wrong { lane: facts.lane, reason: Reason::CodeReused(Some(wait)), charge: false }
+        }
+        None => wrong(facts.lane, Reason::WrongCode),
+    }
+}
+
+fn rule_recovery(facts: &Facts, now: Moment) -> Ruling {
+    // Where the source pays it pays for recovery codes too; where the person pays, they have a
+    // lane of their own that no other failure closes.
+    let (lane, tally) = match facts.payer {
+        Payer::Person => (Lane::Recovery, &facts.recovery_tally),
+        Payer::Source => (facts.lane, &facts.tally),
+    };
+    let closed_for = tally.closed_for(lane, now);
+    if closed_for > 0 {
+        return Ruling::Locked(Some(closed_for));
+    }
+    match facts.recovery {
+        RecoveryMatch::Fresh(id) => Ruling::Recovery { id },
+        RecoveryMatch::Used => Ruling::Wrong { lane, reason: Reason::CodeReused(None), charge: false },
+        RecoveryMatch::Wrong => wrong(lane, Reason::WrongCode),
+    }
+}
+
+fn wrong(lane: Lane, reason: Reason) -> Ruling {
+    Ruling::Wrong { lane, reason, charge: true }
+}
+
+/// Whether tries of this lane are refused now.
+fn closed(lane: Lane, tally: &Tally, facts: &Facts, now: Moment) -> Option<Ruling> {
+    if facts.payer == Payer::Person && facts.failures >= HARD_CAP {
+        return Some(Ruling::Locked(None));
+    }
+    let ms = tally.closed_for(lane, now);
+    (ms > 0).then_some(Ruling::Locked(Some(ms)))
+}
+
+/// Whether a person who begins a login now could only be refused: milliseconds until their lane
+/// opens, `Some(None)` for until someone helps, `None` when it is open.
+#[must_use]
+pub fn locked_at_begin(
+    payer: Payer,
+    lane: Lane,
+    tally: &Tally,
+    failures: u32,
+    now: Moment,
+) -> Option<Option<i64>> {
+    if payer == Payer::Person && failures >= HARD_CAP {
+        return Some(None);
+    }
+    let ms = tally.closed_for(lane, now);
+    (ms > 0).then_some(Some(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    const NOW: Moment = Moment { wall: 59, boot_ms: 1_000_000, boot: [1; 16] };
+
+    fn facts() -> Facts {
+        Facts {
+            payer: Payer::Person,
+            lane: Lane::Other,
+            tally: Tally::default(),
+            recovery_tally: Tally::default(),
+            failures: 0,
+            authenticators: vec![Authenticator {
+                id: 7,
+                secret: Zeroizing::new(b"12345678901234567890".to_vec()),
+                digits: 8,
+                period: 30,
+                skew: 1,
+                last_step: -1,
+            }],
+            recovery: RecoveryMatch::Wrong,
+        }
+    }
+
+    fn full() -> Tally {
+        (0..5).fold(Tally::default(), |t, _| t.charged(NOW))
+    }
+
+    fn typed(s: &str) -> Typed {
+        Typed::parse(s.as_bytes())
+    }
+
+    #[test]
+    fn right_wrong_and_used() {
+        assert_eq!(rule(&typed("9428 7082"), &facts(), NOW), Ruling::Totp { id: 7, step: 1 });
+        assert!(matches!(rule(&typed("94287083"), &facts(), NOW), Ruling::Wrong { charge: true, .. }));
+        let mut used = facts();
+        used.authenticators[0].last_step = 1;
+        assert!(matches!(
+            rule(&typed("94287082"), &used, NOW),
+            Ruling::Wrong { reason: Reason::CodeReused(Some(1)), charge: false, .. }
+        ));
+    }
+
+    #[test]
+    fn bru_01_the_right_code_is_refused_while_locked() {
+        let locked = Facts { tally: full(), ..facts() };
+        assert_eq!(rule(&typed("94287082"), &locked, NOW), Ruling::Locked(Some(30_000)));
+        let capped = Facts { failures: HARD_CAP, ..facts() };
+        assert_eq!(rule(&typed("94287082"), &capped, NOW), Ruling::Locked(None));
+    }
+
+    #[test]
+    fn bru_07_recovery_codes_have_their_own_lane() {
+        let code = "0123-4567-89ab-cdez";
+        let locked =
+            Facts { tally: full(), failures: HARD_CAP, recovery: RecoveryMatch::Fresh(3), ..facts() };
+        assert_eq!(rule(&typed(code), &locked, NOW), Ruling::Recovery { id: 3 });
+        let own = Facts { recovery_tally: full(), recovery: RecoveryMatch::Fresh(3), ..facts() };
+        assert_eq!(rule(&typed(code), &own, NOW), Ruling::Locked(Some(30_000)));
+    }
+
+    #[test]
+    fn a_source_pays_for_everything_where_the_first_factor_is_unknown() {
+        let tally = (0..10).fold(Tally::default(), |t, _| t.charged(NOW));
+        let source = Facts {
+            payer: Payer::Source,
+            lane: Lane::Source,
+            tally,
+            failures: HARD_CAP,
+            recovery: RecoveryMatch::Fresh(3),
+            ..facts()
+        };
+        assert_eq!(rule(&typed("0123-4567-89ab-cdez"), &source, NOW), Ruling::Locked(Some(30_000)));
+        let open = Facts { payer: Payer::Source, lane: Lane::Source, failures: HARD_CAP, ..facts() };
+        assert_eq!(rule(&typed("94287082"), &open, NOW), Ruling::Totp { id: 7, step: 1 });
+    }
+
+    #[test]
+    fn unknown_people_have_no_right_answer() {
+        let nobody = Facts { authenticators: vec![], ..facts() };
+        for answer in ["94287082", "000000", "0123-4567-89ab-cdez", "xyzzy", "\u{1f511}"] {
+            assert!(matches!(rule(&typed(answer), &nobody, NOW), Ruling::Wrong { .. }));
+        }
+    }
+}

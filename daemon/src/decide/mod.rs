@@ -1,0 +1,11 @@
+//! Decisions: pure functions of (facts, answer, now).
+//!
+//! No I/O, no clock, no SQL, no bus. Whatever is decided here can be tested without a machine.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod policy;
+pub mod recovery;
+pub mod throttle;
+pub mod totp;

@@ -1,0 +1,27 @@
+//! countersignd: decides second factors on the local bus.
+//!
+//! Four rings, arrows pointing inward only: `bus` calls `login` and `admin`; those join `decide`
+//! (pure functions) with `store` (SQL). Around them: `people` (users and groups), `seal` (secrets
+//! at rest), `clock` (the only reader of time).
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod args;
+mod bus;
+mod clock;
+mod decide;
+mod error;
+mod host;
+mod journal;
+mod login;
+mod people;
+mod random;
+mod run;
+mod seal;
+mod store;
+mod text;
+
+pub use args::Args;
+pub use error::Error;
+pub use run::run;

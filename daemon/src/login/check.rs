@@ -1,0 +1,95 @@
+//! Check: the account phase of an ssh login that never entered the auth phase (key, GSSAPI,
+//! host-based). Nobody can be asked there, so where a second factor is required it is a refusal.
+
+use super::origin::Origin;
+use super::{LoginId, bounded};
+use crate::decide::answer::Payer;
+use crate::decide::policy::{self, Decision, Resolution};
+use crate::error::Error;
+use crate::host::Host;
+use crate::journal;
+use crate::store::{LoginRow, Phase};
+use countersign_protocol::login::Verdict;
+
+/// What the account phase tells.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// `PAM_USER`.
+    pub user: String,
+    /// The PAM service.
+    pub service: String,
+    /// `PAM_RHOST`.
+    pub rhost: String,
+}
+
+/// Whether this login may go on without a second factor.
+///
+/// # Errors
+/// When the store cannot be read or written and a second factor may be required.
+pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Verdict, Error> {
+    let now = host.clock.now()?;
+    let person = host.directory.person(&request.user).await;
+    let decision = policy::decide(&host.config, &person, &request.service);
+    let uid = match person.resolution {
+        Resolution::Found(uid) => Some(uid),
+        Resolution::NotFound | Resolution::Failed => {
+            host.store.uid_of(request.user.clone()).await.unwrap_or(None)
+        }
+    };
+    let (required, everyone, policy) = match &decision {
+        Decision::Required { policy, .. } => (true, true, policy.clone()),
+        Decision::RequiredIfEnrolled { policy, .. } => (true, false, policy.clone()),
+        Decision::ReportOnly { policy } | Decision::Off { policy } => (false, false, policy.clone()),
+        Decision::NoPolicy => (false, false, String::new()),
+    };
+    let reported = matches!(decision, Decision::ReportOnly { .. });
+    let origin = Origin::new(&request.rhost, "", "");
+    let row = LoginRow {
+        token: LoginId::new()?.stored(),
+        caller,
+        user: if uid.is_some() { bounded(&request.user) } else { host.keys.conceal_name(&request.user) },
+        uid,
+        ruser: String::new(),
+        service: bounded(&request.service),
+        program: String::new(),
+        tty: String::new(),
+        source: origin.source,
+        source_key: origin.key,
+        console: false,
+        payer: if uid.is_some() { Payer::Person } else { Payer::Source },
+        talk: false,
+        policy,
+    };
+    let shown = (row.user.clone(), row.source.clone());
+    let result = host
+        .store
+        .begin(row, now, move |facts| {
+            let enrolled = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
+            if required && (everyone || enrolled) {
+                (Phase::Over, "denied", "no-second-factor", Verdict::Deny)
+            } else if reported {
+                (Phase::Over, "would-ask", "report-only", Verdict::NotRequired)
+            } else {
+                (Phase::Over, "skipped", "not-required", Verdict::NotRequired)
+            }
+        })
+        .await;
+    let verdict = match result {
+        Ok(verdict) => verdict,
+        Err(e) if required => return Err(e),
+        Err(e) => {
+            journal::warning(
+                "a login that needs no second factor is not in the attempt log, ignoring",
+                &[("user", &shown.0), ("error", e.text())],
+            );
+            Verdict::NotRequired
+        }
+    };
+    if verdict == Verdict::Deny {
+        journal::notice(
+            "login without a second factor refused",
+            &[("user", &shown.0), ("source", &shown.1), ("service", &request.service)],
+        );
+    }
+    Ok(verdict)
+}

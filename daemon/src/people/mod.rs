@@ -1,0 +1,98 @@
+//! People as the account database (NSS) knows them.
+//!
+//! Lookups run on threads of their own with a deadline, because a directory service may take a
+//! minute: a slow lookup of one person delays nobody else, and no answer in time is "unknown",
+//! which is "required".
+
+mod nss;
+
+use crate::decide::policy::{Person, Resolution};
+use countersign_config::GroupRef;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a login waits for the account database.
+const DEADLINE: Duration = Duration::from_secs(4);
+/// How long an answer is used again: long enough for the steps of one login, short enough that a
+/// change of groups holds by the time somebody tries it.
+const CACHED: Duration = Duration::from_secs(2);
+/// Answers that are kept at most.
+const CACHE_SIZE: usize = 1024;
+/// Lookups under way at most; what comes beyond is undetermined at once.
+const LOOKUPS: usize = 48;
+
+/// Looks people up.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    groups: Arc<Vec<GroupRef>>,
+    cache: Arc<Mutex<HashMap<String, (Instant, Person)>>>,
+    slots: Arc<tokio::sync::Semaphore>,
+}
+
+impl Directory {
+    /// A directory that determines membership of these groups, those that policies name.
+    #[must_use]
+    pub fn new(groups: Vec<GroupRef>) -> Self {
+        Self {
+            groups: Arc::new(groups),
+            cache: Arc::new(Mutex::new(HashMap::new())),
+            slots: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
+        }
+    }
+
+    /// What is known of a name now.
+    pub async fn person(&self, name: &str) -> Person {
+        if !is_account_name(name) {
+            return Person::unresolved(Resolution::NotFound);
+        }
+        if let Some(known) = self.cached(name) {
+            return known;
+        }
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            return Person::unresolved(Resolution::Failed);
+        };
+        let (groups, owned) = (Arc::clone(&self.groups), name.to_owned());
+        let lookup = tokio::task::spawn_blocking(move || {
+            let person = nss::look_up(&owned, &groups);
+            drop(slot);
+            person
+        });
+        let Ok(Ok(person)) = tokio::time::timeout(DEADLINE, lookup).await else {
+            crate::journal::warning(
+                "the account database gives no answer in time, the person counts as required",
+                &[("user", name)],
+            );
+            return Person::unresolved(Resolution::Failed);
+        };
+        self.keep(name, &person);
+        person
+    }
+
+    fn cached(&self, name: &str) -> Option<Person> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(name).filter(|(at, _)| at.elapsed() < CACHED).map(|(_, person)| person.clone())
+    }
+
+    fn keep(&self, name: &str, person: &Person) {
+        // Only found people are worth keeping: names that do not exist are anybody's to invent.
+        if !matches!(person.resolution, Resolution::Found(_)) {
+            return;
+        }
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHE_SIZE {
+            cache.retain(|_, (at, _)| at.elapsed() < CACHED);
+        }
+        if cache.len() < CACHE_SIZE {
+            cache.insert(name.to_owned(), (Instant::now(), person.clone()));
+        }
+    }
+}
+
+/// Whether a name could be an account's: anything else is never handed to NSS backends.
+fn is_account_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 256
+        && !name.starts_with('-')
+        && !name.chars().any(|c| c.is_control() || c == ':' || c == '/')
+}

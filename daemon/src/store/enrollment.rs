@@ -1,0 +1,161 @@
+//! Enrollments that wait for their first code, and their confirmation.
+
+use super::worker::{Durability, Store};
+use crate::clock::{Moment, Stamp};
+use crate::decide::{recovery, totp};
+use crate::error::Error;
+use rusqlite::{Connection, OptionalExtension};
+
+/// Milliseconds an enrollment waits for its first code.
+const LIVES_MS: i64 = 10 * 60 * 1000;
+/// Wrong first codes after which it is thrown away.
+const TRIES: u32 = 5;
+
+/// An enrollment that waits.
+#[derive(Debug, Clone)]
+pub struct PendingEnrollment {
+    /// Whose.
+    pub uid: u32,
+    /// Their login name when it began.
+    pub name: String,
+    /// The sealed secret.
+    pub secret: Vec<u8>,
+}
+
+/// What a confirmed enrollment keeps.
+#[derive(Debug)]
+pub struct NewAuthenticator {
+    /// The secret, sealed for its place among confirmed ones.
+    pub secret: Vec<u8>,
+    /// The step of the confirming code, which is thereby used.
+    pub step: i64,
+    /// The salt of the recovery codes.
+    pub salt: [u8; recovery::SALT_BYTES],
+    /// Their hashes.
+    pub hashes: Vec<[u8; recovery::HASH_BYTES]>,
+}
+
+impl Store {
+    /// Begins an enrollment; one that waited for the same person is thrown away.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the person has a factor already or the uid is kept under another
+    /// name; `Unavailable` when the store cannot be written.
+    pub async fn begin_enrollment(
+        &self,
+        pending: PendingEnrollment,
+        token: [u8; 16],
+        now: Moment,
+    ) -> Result<(), Error> {
+        self.run(Durability::Power, move |db| {
+            refuse_second(db, pending.uid, &pending.name)?;
+            db.execute("DELETE FROM enrollment WHERE boot <> ?1 OR started_ms < ?2", (now.boot, now.boot_ms - LIVES_MS))?;
+            db.execute(
+                "INSERT OR REPLACE INTO enrollment (uid, name, token, secret, boot, started_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (pending.uid, pending.name, token, pending.secret, now.boot, now.boot_ms),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Confirms an enrollment by what `judge` makes of it: `None` is a wrong code. Tells whether
+    /// it was kept.
+    ///
+    /// # Errors
+    /// `NotFound` or `Expired` when there is no such enrollment (any more), `Unavailable` when the
+    /// store cannot be written.
+    pub async fn confirm_enrollment(
+        &self,
+        token: [u8; 16],
+        now: Moment,
+        judge: impl FnOnce(&PendingEnrollment) -> Result<Option<NewAuthenticator>, Error> + Send + 'static,
+    ) -> Result<bool, Error> {
+        self.run(Durability::Power, move |db| {
+            let (pending, tries, begun) = find(db, &token)?;
+            if now.is_past(begun, LIVES_MS) {
+                return Err(Error::Expired("this enrollment waited too long; start again".into()));
+            }
+            refuse_second(db, pending.uid, &pending.name)?;
+            let Some(new) = judge(&pending)? else {
+                if tries + 1 >= TRIES {
+                    db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
+                } else {
+                    db.execute("UPDATE enrollment SET tries = tries + 1 WHERE token = ?1", [token])?;
+                }
+                return Ok(false);
+            };
+            keep(db, &pending, &new, now)?;
+            db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Throws an enrollment away; an unknown one is no error.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn cancel_enrollment(&self, token: [u8; 16]) -> Result<(), Error> {
+        self.run(Durability::Power, move |db| {
+            db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn find(db: &Connection, token: &[u8; 16]) -> Result<(PendingEnrollment, u32, Stamp), Error> {
+    db.query_row(
+        "SELECT uid, name, secret, tries, boot, started_ms FROM enrollment WHERE token = ?1",
+        [token],
+        |r| {
+            let pending = PendingEnrollment { uid: r.get(0)?, name: r.get(1)?, secret: r.get(2)? };
+            Ok((pending, r.get(3)?, Stamp { boot: r.get(4)?, ms: r.get(5)? }))
+        },
+    )
+    .optional()?
+    .ok_or_else(|| Error::NotFound("no such enrollment; start again".into()))
+}
+
+fn refuse_second(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
+    let kept: Option<String> =
+        db.query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get(0)).optional()?;
+    if let Some(kept) = kept.filter(|kept| kept != name) {
+        return Err(Error::InvalidArgument(format!(
+            "uid {uid} was known as {kept} and is now {name}; if they are the same person or {kept} is gone, run `countersignctl reset {kept}` first"
+        )));
+    }
+    if db.prepare("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? {
+        return Err(Error::InvalidArgument(format!(
+            "{name} has an authenticator app already; to replace it, run `countersignctl reset {name}` first"
+        )));
+    }
+    Ok(())
+}
+
+fn keep(
+    db: &Connection,
+    pending: &PendingEnrollment,
+    new: &NewAuthenticator,
+    now: Moment,
+) -> Result<(), Error> {
+    let uid = pending.uid;
+    db.execute(
+        "INSERT INTO person (uid, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        (uid, &pending.name),
+    )?;
+    db.execute(
+        "INSERT INTO totp (uid, name, secret, digits, period, skew, last_step, created) VALUES (?1, 'app', ?2, ?3, ?4, ?5, ?6, ?7)",
+        (uid, &new.secret, totp::DIGITS, totp::PERIOD, totp::SKEW, new.step, now.wall),
+    )?;
+    db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
+    db.execute(
+        "INSERT OR REPLACE INTO recovery_set (uid, salt, created) VALUES (?1, ?2, ?3)",
+        (uid, new.salt, now.wall),
+    )?;
+    for hash in &new.hashes {
+        db.execute("INSERT INTO recovery_code (uid, hash) VALUES (?1, ?2)", (uid, hash))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+-- Times named *_ms are milliseconds of boot time and go with the boot id beside them; all other
+-- times are seconds since 1970 by the wall clock, for people to read.
+
+CREATE TABLE meta (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    instance   TEXT    NOT NULL,
+    generation INTEGER NOT NULL,
+    created    INTEGER NOT NULL
+) STRICT;
+
+-- People with a factor. Known by uid and name: a uid that comes back under another name is
+-- somebody else.
+CREATE TABLE person (
+    uid           INTEGER PRIMARY KEY,
+    name          TEXT    NOT NULL,
+    last_verified INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX person_by_name ON person (name);
+
+-- Confirmed authenticators. last_step is the watermark against replay.
+CREATE TABLE totp (
+    id        INTEGER PRIMARY KEY,
+    uid       INTEGER NOT NULL REFERENCES person (uid),
+    name      TEXT    NOT NULL,
+    secret    BLOB    NOT NULL,
+    digits    INTEGER NOT NULL,
+    period    INTEGER NOT NULL,
+    skew      INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    created   INTEGER NOT NULL,
+    last_used INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX totp_by_uid ON totp (uid);
+
+CREATE TABLE recovery_set (
+    uid     INTEGER PRIMARY KEY REFERENCES person (uid),
+    salt    BLOB    NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recovery_code (
+    id      INTEGER PRIMARY KEY,
+    uid     INTEGER NOT NULL REFERENCES recovery_set (uid),
+    hash    BLOB    NOT NULL,
+    used_at INTEGER
+) STRICT;
+CREATE INDEX recovery_code_by_uid ON recovery_code (uid);
+
+-- Enrollments that wait for their first code: one per person.
+CREATE TABLE enrollment (
+    uid        INTEGER PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    token      BLOB    NOT NULL UNIQUE,
+    secret     BLOB    NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0,
+    boot       BLOB    NOT NULL,
+    started_ms INTEGER NOT NULL
+) STRICT;
+
+-- The attempt log, one row per login, which is also the state of a login in flight. token is the
+-- hash of the login id and is gone once the login is over. phase: 0 asked, 1 verified and waiting
+-- for the account phase, 2 skipped and waiting for it, 3 over.
+CREATE TABLE login (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    token        BLOB,
+    phase        INTEGER NOT NULL,
+    caller       INTEGER NOT NULL,
+    user         TEXT    NOT NULL,
+    uid          INTEGER,
+    ruser        TEXT    NOT NULL,
+    service      TEXT    NOT NULL,
+    program      TEXT    NOT NULL,
+    tty          TEXT    NOT NULL,
+    source       TEXT    NOT NULL,
+    source_key   TEXT    NOT NULL,
+    console      INTEGER NOT NULL,
+    person_pays  INTEGER NOT NULL,
+    talk         INTEGER NOT NULL,
+    policy       TEXT    NOT NULL,
+    state        TEXT    NOT NULL,
+    factor       TEXT    NOT NULL DEFAULT '',
+    reason       TEXT    NOT NULL,
+    started      INTEGER NOT NULL,
+    boot         BLOB    NOT NULL,
+    started_ms   INTEGER NOT NULL,
+    rounds       INTEGER NOT NULL DEFAULT 0,
+    tries        INTEGER NOT NULL DEFAULT 0,
+    last_try     INTEGER NOT NULL DEFAULT 0,
+    confirmed    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX login_by_token ON login (token) WHERE token IS NOT NULL;
+CREATE INDEX login_by_user ON login (user, id);
+
+-- Failures by lane. subject is 'uid:N' or 'source:KEY'. The lane 'all' counts a person's failures
+-- in a row over all lanes, for the hard cap.
+CREATE TABLE tally (
+    subject  TEXT    NOT NULL,
+    lane     TEXT    NOT NULL,
+    failures INTEGER NOT NULL,
+    boot     BLOB    NOT NULL,
+    last_ms  INTEGER NOT NULL,
+    last     INTEGER NOT NULL,
+    PRIMARY KEY (subject, lane)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tally_by_last ON tally (last);
+
+-- Sources that a person confirmed a login from.
+CREATE TABLE known_source (
+    uid       INTEGER NOT NULL,
+    source    TEXT    NOT NULL,
+    confirmed INTEGER NOT NULL,
+    PRIMARY KEY (uid, source)
+) STRICT, WITHOUT ROWID;

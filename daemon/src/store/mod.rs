@@ -1,0 +1,23 @@
+//! What is kept, in SQLite. All SQL lives below this module and nowhere else.
+//!
+//! One method is one use case is one transaction. A single thread owns the connection; use cases
+//! that wait together share one commit, each in a savepoint of its own, and no reply leaves before
+//! the commit is done.
+
+mod answer;
+mod begin;
+mod enrollment;
+mod files;
+mod instance;
+mod log;
+mod people;
+mod schema;
+mod tally;
+mod worker;
+
+pub use answer::{AnswerRow, Answered, ConfirmRow, OpenLogin, SealedTotp};
+pub use begin::{BeginFacts, LoginRow, Phase};
+pub use enrollment::{NewAuthenticator, PendingEnrollment};
+pub use files::{Layout, read_key};
+pub use schema::init;
+pub use worker::Store;

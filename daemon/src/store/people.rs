@@ -1,0 +1,150 @@
+//! People: what they have, what is locked, and taking either away.
+
+use super::tally;
+use super::worker::{Durability, Store};
+use crate::clock::Moment;
+use crate::decide::throttle::{HARD_CAP, Lane};
+use crate::error::Error;
+use countersign_protocol::manager::{Factor, Lock, Person};
+use rusqlite::{Connection, OptionalExtension};
+
+const PERSON_LANES: [Lane; 4] = [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery];
+
+impl Store {
+    /// One person by uid; somebody without factors is an empty record.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn person(&self, uid: u32, name: String, now: Moment) -> Result<Person, Error> {
+        self.run(Durability::Kill, move |db| {
+            let kept = db
+                .query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get::<_, String>(0))
+                .optional()?;
+            let mut person = read(db, uid, kept.clone().unwrap_or_else(|| name.clone()), now)?;
+            if kept.as_ref().is_some_and(|kept| *kept != name) {
+                // Another name under the same uid is another person; say so instead of mixing them.
+                person.factors.clear();
+                person.user = name;
+            }
+            Ok(person)
+        })
+        .await
+    }
+
+    /// A page of everybody who has a factor, by uid.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn people(&self, after: Option<u32>, limit: u32, now: Moment) -> Result<Vec<Person>, Error> {
+        self.run(Durability::Kill, move |db| {
+            let after = after.map_or(-1, i64::from);
+            let rows: Vec<(u32, String)> = db
+                .prepare_cached("SELECT uid, name FROM person WHERE uid > ?1 ORDER BY uid LIMIT ?2")?
+                .query_map((after, limit), |r| Ok((r.get(0)?, r.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            rows.into_iter().map(|(uid, name)| read(db, uid, name, now)).collect()
+        })
+        .await
+    }
+
+    /// How many people have an authenticator.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn enrolled(&self) -> Result<u64, Error> {
+        self.run(Durability::Kill, |db| {
+            let people: i64 = db.query_row("SELECT count(DISTINCT uid) FROM totp", [], |r| r.get(0))?;
+            Ok(people.unsigned_abs())
+        })
+        .await
+    }
+
+    /// Removes every factor of a person, voids their logins and enrollments in flight and forgets
+    /// their known sources. Tallies stay: a reset is no way around a lock. Gives how many factors
+    /// went, recovery codes counting as one.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reset(&self, uid: u32) -> Result<u32, Error> {
+        self.run(Durability::Power, move |db| {
+            let apps = db.execute("DELETE FROM totp WHERE uid = ?1", [uid])?;
+            db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
+            let sets = db.execute("DELETE FROM recovery_set WHERE uid = ?1", [uid])?;
+            db.execute("DELETE FROM enrollment WHERE uid = ?1", [uid])?;
+            db.execute("DELETE FROM known_source WHERE uid = ?1", [uid])?;
+            db.execute("UPDATE login SET token = NULL, phase = 3, reason = 'reset' WHERE uid = ?1 AND token IS NOT NULL", [uid])?;
+            db.execute("DELETE FROM person WHERE uid = ?1", [uid])?;
+            Ok(u32::try_from(apps + sets).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+
+    /// Lifts every lock of a person; gives how many held.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn unlock(&self, uid: u32, now: Moment) -> Result<u32, Error> {
+        self.run(Durability::Power, move |db| {
+            let failures = tally::in_a_row(db, uid)?;
+            let held = locks(db, uid, failures, now)?.len();
+            for lane in PERSON_LANES {
+                tally::clear(db, &tally::of_person(uid), lane)?;
+            }
+            tally::clear(db, &tally::of_person(uid), Lane::All)?;
+            Ok(u32::try_from(held).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+}
+
+fn locks(db: &Connection, uid: u32, failures: u32, now: Moment) -> Result<Vec<Lock>, Error> {
+    let mut locks = Vec::new();
+    if failures >= HARD_CAP {
+        locks.push(Lock { lane: "all".into(), seconds: -1 });
+    }
+    for lane in PERSON_LANES {
+        let ms = tally::read(db, &tally::of_person(uid), lane)?.closed_for(lane, now);
+        if ms > 0 {
+            locks.push(Lock { lane: lane.as_str().into(), seconds: (ms + 999) / 1000 });
+        }
+    }
+    Ok(locks)
+}
+
+fn read(db: &Connection, uid: u32, user: String, now: Moment) -> Result<Person, Error> {
+    let failures = tally::in_a_row(db, uid)?;
+    let last_verified = db
+        .prepare_cached("SELECT last_verified FROM person WHERE uid = ?1")?
+        .query_row([uid], |r| r.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut factors: Vec<Factor> = db
+        .prepare_cached("SELECT name, created, last_used FROM totp WHERE uid = ?1 ORDER BY id")?
+        .query_map([uid], |r| {
+            Ok(Factor {
+                kind: "totp".into(),
+                name: r.get(0)?,
+                created: r.get(1)?,
+                last_used: r.get(2)?,
+                left: 0,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let codes = db
+        .prepare_cached(
+            "SELECT s.created, coalesce(max(c.used_at), 0), count(c.id) - count(c.used_at)
+             FROM recovery_set s LEFT JOIN recovery_code c USING (uid) WHERE s.uid = ?1 GROUP BY s.uid",
+        )?
+        .query_row([uid], |r| {
+            Ok(Factor {
+                kind: "recovery".into(),
+                name: String::new(),
+                created: r.get(0)?,
+                last_used: r.get(1)?,
+                left: r.get(2)?,
+            })
+        })
+        .optional()?;
+    factors.extend(codes);
+    Ok(Person { user, uid, factors, locks: locks(db, uid, failures, now)?, failures, last_verified })
+}

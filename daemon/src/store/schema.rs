@@ -1,0 +1,194 @@
+//! The shape of the database, its creation, and the checks before it is used.
+//!
+//! Migrations are an ordered list: the schema version is the number of migrations applied. One that
+//! was released is closed and never edited.
+
+use super::files::{self, Layout};
+use super::instance::{self, Instance};
+use crate::error::Error;
+use crate::random;
+use crate::seal::{INSTANCE_BYTES, MASTER_BYTES};
+use nix::fcntl::OFlag;
+use nix::unistd::{Gid, Uid, User, fchown, geteuid};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// "CSGN": what `file` and we tell our databases by.
+const APPLICATION_ID: i32 = 0x4353_474e;
+
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// Creates state directory, key, instance file and database, once.
+///
+/// Refuses when any of them exists: an empty database in the place of a lost one would mean that
+/// nobody has a second factor.
+///
+/// # Errors
+/// When something exists already or cannot be written.
+pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
+    for path in [layout.database(), layout.instance(), layout.key.clone()] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::InvalidArgument(format!(
+                "{} exists already: this host is initialised. To start anew, move the state directory and the key file away first; every enrollment is lost with them",
+                path.display()
+            )));
+        }
+    }
+    let owner = create_state_dir(&layout.state)?;
+    let id: [u8; INSTANCE_BYTES] = random::bytes()?;
+    let key = zeroize::Zeroizing::new(random::bytes::<MASTER_BYTES>()?);
+    create_database(layout, &id, now)?;
+    give(&layout.database(), owner)?;
+    write_new(&layout.instance(), instance::text(&id, 0).as_bytes(), 0o600, Some(owner))?;
+    // The key comes last: with it missing nothing starts, so a half-done init is never used.
+    let key_owner = if geteuid().is_root() { (Uid::from_raw(0), owner.1) } else { owner };
+    let mode = if key_owner.0 == owner.0 { 0o600 } else { 0o640 };
+    write_new(&layout.key, files::key_text(&id, &key).as_bytes(), mode, Some(key_owner))
+}
+
+/// Creates the state directory if need be; tells whose its files shall be.
+fn create_state_dir(path: &Path) -> Result<(Uid, Gid), Error> {
+    if let Ok(meta) = path.symlink_metadata() {
+        if !meta.is_dir() {
+            return Err(Error::unavailable(format!("{} is not a directory", path.display())));
+        }
+        let dir = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY).bits())
+            .open(path)?;
+        nix::sys::stat::fchmod(&dir, nix::sys::stat::Mode::S_IRWXU)
+            .map_err(|e| Error::unavailable(format!("{} cannot be closed to others: {e}", path.display())))?;
+        return Ok((Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid())));
+    }
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| Error::unavailable(format!("{} cannot be created: {e}", path.display())))?;
+    let daemon = if geteuid().is_root() {
+        User::from_name(countersign_protocol::names::DAEMON_USER).ok().flatten()
+    } else {
+        None
+    };
+    let owner = daemon.map_or((geteuid(), nix::unistd::getegid()), |u| (u.uid, u.gid));
+    give(path, owner)?;
+    Ok(owner)
+}
+
+fn give(path: &Path, owner: (Uid, Gid)) -> Result<(), Error> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)?;
+    fchown(&file, Some(owner.0), Some(owner.1)).map_err(|e| {
+        Error::unavailable(format!("{} cannot be given to uid {}: {e}", path.display(), owner.0))
+    })
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+    let unwritable =
+        |e: &dyn std::fmt::Display| Error::unavailable(format!("{} cannot be written: {e}", path.display()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(|e| unwritable(&e))?;
+    if let Some((uid, gid)) = owner {
+        fchown(&file, Some(uid), Some(gid)).map_err(|e| unwritable(&e))?;
+    }
+    nix::sys::stat::fchmod(&file, nix::sys::stat::Mode::from_bits_truncate(mode))
+        .map_err(|e| unwritable(&e))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| unwritable(&e))
+}
+
+fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], now: i64) -> Result<(), Error> {
+    write_new(&layout.database(), b"", 0o600, None)?;
+    let mut db = Connection::open_with_flags(
+        layout.database(),
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW,
+    )?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let tx = db.transaction()?;
+    for migration in MIGRATIONS {
+        tx.execute_batch(migration)?;
+    }
+    tx.execute(
+        "INSERT INTO meta (id, instance, generation, created) VALUES (1, ?1, 0, ?2)",
+        (random::hex(id), now),
+    )?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", latest())?;
+    tx.commit()?;
+    // Closing checkpoints and removes the write-ahead log: one file is left.
+    db.close().map_err(|(_, e)| e.into())
+}
+
+fn latest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Opens the database and proves that it is ours, whole, of this version, of this instance and not
+/// behind it. Never creates anything. Gives the connection and its generation.
+pub(super) fn open(layout: &Layout, instance: &Instance) -> Result<(Connection, i64), Error> {
+    let path = layout.database();
+    let shown = path.display();
+    drop(files::open_own(&path, true)?);
+    let db = Connection::open_with_flags(
+        &path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW,
+    )?;
+    // Exclusive: a second daemon, or a shell on the database, is refused while we run; and the
+    // index of the write-ahead log stays in our own memory.
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    db.pragma_update(None, "trusted_schema", "OFF")?;
+    db.pragma_update(None, "secure_delete", "ON")?;
+    db.pragma_update(None, "foreign_keys", "ON")?;
+    db.pragma_update(None, "cache_size", -1024)?;
+    db.set_prepared_statement_cache_capacity(64);
+    let application: i32 = db
+        .query_row("PRAGMA application_id", [], |r| r.get(0))
+        .map_err(|e| Error::unavailable(format!("{shown} cannot be read: {e}")))?;
+    if application != APPLICATION_ID {
+        return Err(Error::unavailable(format!(
+            "{shown} is not a countersign database; restore it from your backup"
+        )));
+    }
+    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    if version != latest() {
+        return Err(Error::unavailable(format!(
+            "{shown} has schema version {version}, this countersignd knows {}; install the countersign version that wrote it",
+            latest()
+        )));
+    }
+    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0))?;
+    if mode != "wal" {
+        return Err(Error::unavailable(format!(
+            "{shown} cannot be switched to write-ahead logging (it says {mode})"
+        )));
+    }
+    let health: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+    if health != "ok" {
+        return Err(Error::unavailable(format!(
+            "{shown} is damaged ({health}); restore it from your backup"
+        )));
+    }
+    let (id, generation): (String, i64) =
+        db.query_row("SELECT instance, generation FROM meta WHERE id = 1", [], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })?;
+    if id != random::hex(&instance.id) {
+        return Err(Error::unavailable(format!(
+            "{shown} belongs to another installation than {}",
+            layout.instance().display()
+        )));
+    }
+    if generation < instance.generation {
+        return Err(Error::unavailable(format!(
+            "{shown} was rolled back (generation {generation}, the instance file saw {}): codes used since would work again. Put the newer database back",
+            instance.generation
+        )));
+    }
+    Ok((db, generation))
+}

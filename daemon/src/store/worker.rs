@@ -1,0 +1,223 @@
+//! The thread that owns the database.
+//!
+//! It takes every use case that waits, runs each in its own savepoint of one IMMEDIATE transaction,
+//! commits once, and only then lets the replies go. After a failed commit nobody gets what they
+//! asked for, and the connection is opened and proven anew.
+
+use super::files::{InPlace, Layout};
+use super::instance::Instance;
+use super::schema;
+use crate::error::Error;
+use crate::seal::INSTANCE_BYTES;
+use rusqlite::Connection;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use tokio::sync::oneshot;
+
+/// Use cases that may wait; one more is told to come back.
+const QUEUE: usize = 1024;
+/// Use cases that share one commit.
+const BATCH: usize = 128;
+
+/// What a use case's commit must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// The death of the daemon: anything a person can simply do again.
+    Kill,
+    /// The loss of power: whatever lets someone in, charges a try, or changes a factor.
+    Power,
+}
+
+type Reply = Box<dyn FnOnce(Result<(), &Error>) + Send>;
+
+/// Runs a use case, or takes the reason why there is no usable database. Tells whether to keep
+/// its work.
+type Run = Box<dyn FnOnce(Result<&Connection, &Error>) -> (bool, Reply) + Send>;
+
+struct Job {
+    durability: Durability,
+    run: Run,
+}
+
+/// The handle that use cases are sent through.
+#[derive(Debug, Clone)]
+pub struct Store {
+    queue: SyncSender<Job>,
+}
+
+impl Store {
+    /// Opens the store of an installation and starts its thread.
+    ///
+    /// # Errors
+    /// When any of key, instance file and database is missing, damaged, of another version, of
+    /// another installation or rolled back, or when another daemon has it open.
+    pub fn open(layout: Layout, expected: [u8; INSTANCE_BYTES]) -> Result<Self, Error> {
+        layout.check_state_dir()?;
+        let mut instance = Instance::open(&layout.instance())?;
+        if instance.id != expected {
+            return Err(Error::unavailable(format!(
+                "the key file {} belongs to another installation than {}",
+                layout.key.display(),
+                layout.instance().display()
+            )));
+        }
+        let session = Session::open(&layout, &mut instance)?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || Worker { layout, instance, session: Ok(session) }.serve(&jobs))?;
+        Ok(Self { queue })
+    }
+
+    /// Runs one use case in a transaction and waits for the commit.
+    pub(super) async fn run<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let (send, receive) = oneshot::channel();
+        let run = move |database: Result<&Connection, &Error>| -> (bool, Reply) {
+            let result = database.map_err(Clone::clone).and_then(work);
+            let keep = result.is_ok();
+            let reply: Reply = Box::new(move |commit| {
+                // A caller that no longer waits is no error: the work is committed either way.
+                let _ = send.send(commit.map_err(Clone::clone).and(result));
+            });
+            (keep, reply)
+        };
+        self.queue.try_send(Job { durability, run: Box::new(run) }).map_err(|e| match e {
+            TrySendError::Full(_) => Error::Busy("too many logins wait for the database; try again".into()),
+            TrySendError::Disconnected(_) => Error::unavailable("the database thread is gone"),
+        })?;
+        receive.await.map_err(|_| Error::unavailable("the database gave no answer"))?
+    }
+}
+
+struct Session {
+    db: Connection,
+    files: InPlace,
+    synchronous: Option<Durability>,
+}
+
+impl Session {
+    fn open(layout: &Layout, instance: &mut Instance) -> Result<Self, Error> {
+        let (db, generation) = schema::open(layout, instance)?;
+        // We were killed between a commit and its note: catch up.
+        if generation > instance.generation {
+            instance.advance(generation)?;
+        }
+        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None })
+    }
+
+    /// `synchronous` cannot change inside a transaction, so it is set between them.
+    fn set_durability(&mut self, durability: Durability) -> Result<(), Error> {
+        if self.synchronous != Some(durability) {
+            let word = match durability {
+                Durability::Kill => "NORMAL",
+                Durability::Power => "FULL",
+            };
+            self.db.pragma_update(None, "synchronous", word)?;
+            self.synchronous = Some(durability);
+        }
+        Ok(())
+    }
+}
+
+struct Worker {
+    layout: Layout,
+    instance: Instance,
+    session: Result<Session, Error>,
+}
+
+impl Worker {
+    fn serve(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(next) = jobs.try_recv()
+            {
+                batch.push(next);
+            }
+            self.serve_batch(batch);
+        }
+    }
+
+    fn serve_batch(&mut self, batch: Vec<Job>) {
+        let durability = batch.iter().map(|j| j.durability).max().unwrap_or(Durability::Power);
+        let mut replies = Vec::with_capacity(batch.len());
+        let outcome = self.transaction(durability, batch, &mut replies);
+        if let Err(e) = &outcome {
+            crate::journal::error("the store refuses", &[("error", e.text())]);
+            self.session = Err(e.clone());
+        }
+        for reply in replies {
+            reply(outcome.as_ref().map(|_| ()));
+        }
+    }
+
+    fn transaction(
+        &mut self,
+        durability: Durability,
+        batch: Vec<Job>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Error> {
+        if self.session.is_err() {
+            self.session = Session::open(&self.layout, &mut self.instance);
+        }
+        let Self { instance, session, .. } = self;
+        let ready = session.as_mut().map_err(|e| e.clone()).and_then(|s| {
+            instance.check()?;
+            s.files.check()?;
+            s.set_durability(durability)?;
+            s.db.execute_batch("BEGIN IMMEDIATE")?;
+            Ok(s)
+        });
+        let session = match ready {
+            Ok(session) => session,
+            Err(e) => {
+                replies.extend(batch.into_iter().map(|job| (job.run)(Err(&e)).1));
+                return Err(e);
+            }
+        };
+        let shared = batch.len() > 1;
+        for job in batch {
+            replies.push(run_one(&session.db, job, shared)?);
+        }
+        commit(session, instance, durability)
+    }
+}
+
+/// Runs one use case; an error of its own takes back its own work only.
+fn run_one(db: &Connection, job: Job, shared: bool) -> Result<Reply, Error> {
+    if shared {
+        db.execute_batch("SAVEPOINT one")?;
+    }
+    let (keep, reply) = (job.run)(Ok(db));
+    if db.is_autocommit() {
+        // SQLite rolled the whole transaction back by itself (disk full, I/O error).
+        reply(Err(&Error::unavailable("the database cannot be written")));
+        return Err(Error::unavailable("the database cannot be written"));
+    }
+    match (shared, keep) {
+        (true, true) => db.execute_batch("RELEASE one")?,
+        (true, false) => db.execute_batch("ROLLBACK TO one; RELEASE one")?,
+        (false, true) => {}
+        (false, false) => db.execute_batch("ROLLBACK; BEGIN IMMEDIATE")?,
+    }
+    Ok(reply)
+}
+
+fn commit(session: &Session, instance: &mut Instance, durability: Durability) -> Result<(), Error> {
+    let db = &session.db;
+    let generation = instance.generation + 1;
+    if durability == Durability::Power {
+        db.prepare_cached("UPDATE meta SET generation = ?1 WHERE id = 1")?.execute([generation])?;
+    }
+    if let Err(e) = db.execute_batch("COMMIT") {
+        let _ = db.execute_batch("ROLLBACK");
+        return Err(e.into());
+    }
+    if durability == Durability::Power {
+        instance.advance(generation)?;
+    }
+    Ok(())
+}
