@@ -1,0 +1,152 @@
+//! The command line: the one definition that help, man page and completions come from.
+
+use clap::{Args, Parser, Subcommand};
+use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
+
+/// Manage second factors for logins on this host.
+#[derive(Parser)]
+#[command(
+    name = "countersignctl",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized,\n\
+                  5 daemon unavailable, 6 a check found problems."
+)]
+pub(crate) struct Cli {
+    /// D-Bus address, for private set-ups
+    #[arg(long, global = true, value_name = "ADDRESS", default_value = SYSTEM_BUS_ADDRESS,
+          hide_default_value = true)]
+    pub(crate) bus: String,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Give USER an authenticator app, by QR code and first code
+    Enroll(Enroll),
+    /// Show the state of the daemon, or of USER
+    Status(Status),
+    /// Show logins, newest first
+    Log(Log),
+    /// Show people who have a factor or failed, by uid
+    Users(Users),
+    /// Remove all factors of USER, for a lost phone
+    Reset(Reset),
+    /// Lift the locks of USER
+    Unlock(Unlock),
+}
+
+#[derive(Args)]
+pub(crate) struct Enroll {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// Print {uri, secret, issuer, account}, read one line with
+    /// the code from standard input, print {recovery_codes}
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Status {
+    /// Login name; without it, the daemon itself
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Log {
+    /// Only logins of this person
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Only the newest N [default: 100, all with --json]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// One JSON object per line; times in seconds since 1970
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Users {
+    /// One JSON object per line; times in seconds since 1970
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Reset {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+    /// Do not ask first
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+}
+
+/// A login name as far as this side can judge it; whether it exists is the daemon's answer.
+fn user(text: &str) -> Result<String, &'static str> {
+    match text.len() {
+        0 => Err("a login name is not empty"),
+        1..=256 => Ok(text.to_owned()),
+        _ => Err("a login name has at most 256 bytes"),
+    }
+}
+
+/// A reason is one line of a log.
+fn reason(text: &str) -> Result<String, &'static str> {
+    if text.chars().any(crate::terminal::is_unprintable) {
+        return Err("a reason is one line without control characters");
+    }
+    match text.trim() {
+        "" => Err("a reason is not empty"),
+        text if text.chars().count() > 400 => Err("a reason has at most 400 characters"),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_bus_is_the_compiled_in_one() {
+        let cli = Cli::try_parse_from(["countersignctl", "users"]).expect("valid");
+        assert_eq!(cli.bus, SYSTEM_BUS_ADDRESS);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let usage = |args: &[&str]| Cli::try_parse_from(args.iter().copied()).is_err();
+        assert!(usage(&["countersignctl"]));
+        assert!(usage(&["countersignctl", "enroll"]));
+        assert!(usage(&["countersignctl", "enroll", ""]));
+        assert!(usage(&["countersignctl", "reset", "alice"]));
+        assert!(usage(&["countersignctl", "reset", "alice", "--reason", " "]));
+        assert!(usage(&["countersignctl", "reset", "alice", "--reason", "a\nb"]));
+        assert!(usage(&["countersignctl", "log", "--limit", "0"]));
+        assert!(usage(&["countersignctl", "log", "-o"]));
+        assert!(!usage(&["countersignctl", "log", "--", "-o"]));
+    }
+}

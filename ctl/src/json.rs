@@ -1,0 +1,221 @@
+//! JSON lines, whose keys and their order scripts rely on.
+
+use countersign_protocol::manager::{Login, Person};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::terminal::is_unprintable;
+
+/// One login, one line of `log --json`.
+#[derive(Serialize)]
+struct LoginLine<'l> {
+    id: i64,
+    user: &'l str,
+    uid: Option<i64>,
+    ruser: &'l str,
+    service: &'l str,
+    program: &'l str,
+    tty: &'l str,
+    source: &'l str,
+    policy: &'l str,
+    state: &'l str,
+    factor: &'l str,
+    reason: &'l str,
+    started: i64,
+    tries: u32,
+    last_try: Option<i64>,
+    confirmed: bool,
+}
+
+pub(crate) fn login(login: &Login) -> String {
+    to_line(&LoginLine {
+        id: login.id,
+        user: &login.user,
+        uid: (login.uid >= 0).then_some(login.uid),
+        ruser: &login.ruser,
+        service: &login.service,
+        program: &login.program,
+        tty: &login.tty,
+        source: &login.source,
+        policy: &login.policy,
+        state: &login.state,
+        factor: &login.factor,
+        reason: &login.reason,
+        started: login.started,
+        tries: login.tries,
+        last_try: unless_never(login.last_try),
+        confirmed: login.confirmed,
+    })
+}
+
+#[derive(Serialize)]
+struct PersonLine<'p> {
+    user: &'p str,
+    uid: u32,
+    factors: Vec<FactorPart<'p>>,
+    locks: Vec<LockPart<'p>>,
+    failures: u32,
+    last_verified: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct FactorPart<'p> {
+    kind: &'p str,
+    name: &'p str,
+    created: i64,
+    last_used: Option<i64>,
+    left: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct LockPart<'p> {
+    lane: &'p str,
+    seconds: Option<i64>,
+}
+
+/// One person, one line of `users --json`.
+pub(crate) fn person(person: &Person) -> String {
+    let factors = person.factors.iter().map(|factor| FactorPart {
+        kind: &factor.kind,
+        name: &factor.name,
+        created: factor.created,
+        last_used: unless_never(factor.last_used),
+        left: (factor.kind == "recovery").then_some(factor.left),
+    });
+    let locks = person
+        .locks
+        .iter()
+        .map(|lock| LockPart { lane: &lock.lane, seconds: (lock.seconds >= 0).then_some(lock.seconds) });
+    to_line(&PersonLine {
+        user: &person.user,
+        uid: person.uid,
+        factors: factors.collect(),
+        locks: locks.collect(),
+        failures: person.failures,
+        last_verified: unless_never(person.last_verified),
+    })
+}
+
+/// What `enroll --json` prints first.
+#[derive(Serialize)]
+pub(crate) struct EnrollmentLine<'e> {
+    pub(crate) uri: &'e str,
+    pub(crate) secret: &'e str,
+    pub(crate) issuer: &'e str,
+    pub(crate) account: &'e str,
+}
+
+/// What `enroll --json` prints when the code was right.
+#[derive(Serialize)]
+pub(crate) struct RecoveryLine<'e> {
+    pub(crate) recovery_codes: Vec<&'e str>,
+}
+
+/// A line with secrets, newline included, in memory that is wiped.
+pub(crate) fn secret_line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    // Roomy, so that no half-filled buffer is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    // Strings and lists into memory: there is nothing that could fail.
+    drop(serde_json::to_writer(&mut *bytes, value));
+    let Ok(text) = std::str::from_utf8(&bytes) else { return Zeroizing::default() };
+    let mut line = Zeroizing::new(String::with_capacity(32 * 1024));
+    escape_into(&mut line, text);
+    line.push('\n');
+    Zeroizing::new(std::mem::take(&mut *line).into_bytes())
+}
+
+fn unless_never(seconds: i64) -> Option<i64> {
+    (seconds != 0).then_some(seconds)
+}
+
+fn to_line(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut line = String::with_capacity(text.len());
+    escape_into(&mut line, &text);
+    line
+}
+
+/// JSON escapes C0 only; a terminal also obeys C1 and the marks that turn the text around.
+/// They can stand in strings alone, where `\uXXXX` means the same.
+fn escape_into(line: &mut String, text: &str) {
+    for c in text.chars() {
+        if is_unprintable(c) {
+            line.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            line.push(c);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use countersign_protocol::manager::{Factor, Lock};
+
+    pub(crate) fn example() -> Login {
+        Login {
+            id: 7,
+            user: "alice".into(),
+            uid: 1000,
+            ruser: String::new(),
+            service: "sshd".into(),
+            program: "sshd".into(),
+            tty: "ssh".into(),
+            source: "10.0.0.9".into(),
+            policy: "operators".into(),
+            state: "verified".into(),
+            factor: "totp".into(),
+            reason: String::new(),
+            started: 1_795_332_612,
+            tries: 1,
+            last_try: 1_795_332_620,
+            confirmed: true,
+        }
+    }
+
+    #[test]
+    fn a_login_has_its_keys_in_their_order() {
+        assert_eq!(
+            login(&example()),
+            "{\"id\":7,\"user\":\"alice\",\"uid\":1000,\"ruser\":\"\",\"service\":\"sshd\",\
+             \"program\":\"sshd\",\"tty\":\"ssh\",\"source\":\"10.0.0.9\",\
+             \"policy\":\"operators\",\"state\":\"verified\",\"factor\":\"totp\",\"reason\":\"\",\
+             \"started\":1795332612,\"tries\":1,\"last_try\":1795332620,\"confirmed\":true}"
+        );
+        let unknown = Login { uid: -1, last_try: 0, ..example() };
+        let line = login(&unknown);
+        assert!(line.contains("\"uid\":null") && line.contains("\"last_try\":null"), "{line}");
+    }
+
+    #[test]
+    fn inp_03_json_is_one_safe_line_that_means_the_same() {
+        let user = "a\"\\\u{1b}[2J\n\u{9b}\u{7f}\u{202e}\u{feff}😀";
+        let line = login(&Login { user: user.into(), ..example() });
+        assert!(!line.chars().any(is_unprintable), "{line:?}");
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(value["user"], user);
+    }
+
+    #[test]
+    fn a_person() {
+        let one = Person {
+            user: "alice".into(),
+            uid: 1000,
+            factors: vec![
+                Factor { kind: "totp".into(), name: String::new(), created: 5, last_used: 0, left: 0 },
+                Factor { kind: "recovery".into(), name: String::new(), created: 5, last_used: 9, left: 10 },
+            ],
+            locks: vec![Lock { lane: "other".into(), seconds: -1 }],
+            failures: 3,
+            last_verified: 0,
+        };
+        assert_eq!(
+            person(&one),
+            "{\"user\":\"alice\",\"uid\":1000,\"factors\":[\
+             {\"kind\":\"totp\",\"name\":\"\",\"created\":5,\"last_used\":null,\"left\":null},\
+             {\"kind\":\"recovery\",\"name\":\"\",\"created\":5,\"last_used\":9,\"left\":10}],\
+             \"locks\":[{\"lane\":\"other\",\"seconds\":null}],\"failures\":3,\
+             \"last_verified\":null}"
+        );
+    }
+}

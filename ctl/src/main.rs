@@ -1,0 +1,25 @@
+//! `countersignctl`: how people and administrators talk to countersignd.
+
+#![forbid(unsafe_code)]
+
+mod bus;
+mod cli;
+mod enroll;
+mod errors;
+mod json;
+mod log;
+mod output;
+mod qr;
+mod reset;
+mod run;
+mod status;
+mod table;
+mod terminal;
+mod text;
+mod time;
+mod unlock;
+mod users;
+
+fn main() -> std::process::ExitCode {
+    run::run()
+}

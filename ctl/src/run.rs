@@ -1,0 +1,66 @@
+//! From the command line to the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+use crate::errors::Failure;
+use crate::{bus, enroll, log, reset, status, terminal, text, unlock, users};
+
+/// Runs the verb of this process's command line.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::failed(text::no_runtime(&error))),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    // What can be refused without the daemon is refused before it is asked anything.
+    match &cli.verb {
+        Verb::Enroll(args) => enroll::refuse_early(args)?,
+        Verb::Reset(args) => reset::refuse_early(args)?,
+        Verb::Status(_) | Verb::Log(_) | Verb::Users(_) | Verb::Unlock(_) => {}
+    }
+    let manager = bus::connect(&cli.bus).await?;
+    match cli.verb {
+        Verb::Enroll(args) => enroll::run(&manager, args).await,
+        Verb::Status(args) => status::run(&manager, args).await,
+        Verb::Log(args) => log::run(&manager, args).await,
+        Verb::Users(args) => users::run(&manager, args).await,
+        Verb::Reset(args) => reset::run(&manager, args).await,
+        Verb::Unlock(args) => unlock::run(&manager, args).await,
+    }
+}
+
+/// Help and version are answers; everything else is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    let shown = error.render().to_string();
+    if error.use_stderr() {
+        // The message repeats what was typed, which need not be printable.
+        for line in shown.lines() {
+            terminal::complain(&terminal::safe(line));
+        }
+        return Failure::usage(String::new()).code();
+    }
+    match crate::output::Output::stdout().raw(&shown) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    if !failure.message().is_empty() {
+        terminal::complain(&format!("countersignctl: {}", failure.message()));
+    }
+    failure.code()
+}

@@ -1,0 +1,125 @@
+//! Tables that fit the terminal, and are whole when they go to a file or a pipe.
+
+use crate::terminal::{Screen, columns, cut};
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// One column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    /// It is not made narrower than this, or than its widest cell where that is less.
+    pub(crate) narrowest: usize,
+    /// Where there is no room for all columns, the one with the highest number goes first.
+    pub(crate) rank: u8,
+}
+
+/// The lines of a table, title line first. Cells may be anything; what comes out is safe to show.
+pub(crate) fn lines(header: &[Column], rows: &[Vec<String>], screen: Screen) -> Vec<String> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| screen.show(cell)).collect()).collect();
+    let natural: Vec<usize> = header
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| columns(cell));
+            cells.chain([columns(column.title)]).max().unwrap_or_default()
+        })
+        .collect();
+    let widths = match screen.width {
+        None => natural.iter().copied().map(Some).collect(),
+        Some(width) => fit(header, &natural, width),
+    };
+    let titles: Vec<&str> = header.iter().map(|column| column.title).collect();
+    let mut lines = vec![line(&titles, &widths, screen)];
+    lines.extend(rows.iter().map(|row| line(row, &widths, screen)));
+    lines
+}
+
+/// The width of each column, `None` for those that are left out.
+fn fit(header: &[Column], natural: &[usize], width: usize) -> Vec<Option<usize>> {
+    let narrow = |index: usize| natural[index].min(header[index].narrowest.max(header[index].title.len()));
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    let needed = |kept: &[usize]| {
+        kept.iter().map(|index| narrow(*index)).sum::<usize>() + GAP * kept.len().saturating_sub(1)
+    };
+    while kept.len() > 1 && needed(&kept) > width {
+        let least = kept.iter().copied().max_by_key(|index| header[*index].rank);
+        kept.retain(|index| Some(*index) != least);
+    }
+    // What is left over goes to the columns in the order of their rank: the important ones
+    // are shown whole before the others grow.
+    let mut spare = width.saturating_sub(needed(&kept));
+    let mut widths = vec![None; header.len()];
+    kept.sort_by_key(|index| header[*index].rank);
+    for index in kept {
+        let more = (natural[index] - narrow(index)).min(spare);
+        spare -= more;
+        widths[index] = Some((narrow(index) + more).min(width));
+    }
+    widths
+}
+
+fn line(cells: &[impl AsRef<str>], widths: &[Option<usize>], screen: Screen) -> String {
+    let mut line = String::new();
+    let mut owed = 0;
+    for (cell, width) in cells.iter().zip(widths) {
+        let Some(width) = width else { continue };
+        let cell = cut(cell.as_ref(), *width, screen.utf8);
+        // Blanks are written before the next cell, so that no line ends in them.
+        if !cell.is_empty() {
+            line.push_str(&" ".repeat(owed));
+            owed = 0;
+        }
+        line.push_str(&cell);
+        owed += width.saturating_sub(columns(&cell)) + GAP;
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[Column] = &[
+        Column { title: "TIME", narrowest: 8, rank: 0 },
+        Column { title: "USER", narrowest: 6, rank: 1 },
+        Column { title: "NOTE", narrowest: 4, rank: 2 },
+    ];
+
+    fn table(width: Option<usize>, utf8: bool) -> Vec<String> {
+        let rows = [
+            vec!["07:30:12".to_owned(), "alice\u{1b}[2J".to_owned(), "a longer note".to_owned()],
+            vec!["07:30:13".to_owned(), "bob".to_owned(), String::new()],
+        ];
+        lines(HEADER, &rows, Screen { width, utf8 })
+    }
+
+    #[test]
+    fn a_pipe_gets_everything() {
+        assert_eq!(
+            table(None, true),
+            ["TIME      USER          NOTE", "07:30:12  alice\\x1b[2J  a longer note", "07:30:13  bob"]
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in 1..60 {
+            for utf8 in [true, false] {
+                for line in table(Some(width), utf8) {
+                    assert!(columns(&line) <= width, "{width}: {line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn important_columns_stay_longest() {
+        assert_eq!(table(Some(24), true)[1], "07:30:12  alice\\x…  a l…");
+        assert_eq!(table(Some(18), true)[1], "07:30:12  alice\\x…");
+        assert_eq!(table(Some(10), true)[1], "07:30:12");
+        assert_eq!(table(Some(4), false)[1], "0...");
+    }
+}

@@ -1,0 +1,214 @@
+//! The terminal: what it can show, what it must never be sent, and lines typed at it.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+
+use zeroize::Zeroizing;
+
+/// Columns where the terminal does not say.
+const USUAL_WIDTH: usize = 80;
+/// The longest line that is read: far more than any code or answer.
+const LONGEST_LINE: usize = 256;
+
+/// What standard output can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// Columns; `None` when it is no terminal and lines may be as long as they are.
+    pub(crate) width: Option<usize>,
+    /// Whether characters beyond ASCII arrive.
+    pub(crate) utf8: bool,
+}
+
+impl Screen {
+    /// Standard output as it is now.
+    pub(crate) fn stdout() -> Self {
+        let stdout = std::io::stdout();
+        let width = stdout.is_terminal().then(|| {
+            rustix::termios::tcgetwinsize(&stdout).map_or(USUAL_WIDTH, |size| usize::from(size.ws_col))
+        });
+        let width = width.map(|width| if width == 0 { USUAL_WIDTH } else { width });
+        Self { width, utf8: locale_is_utf8() }
+    }
+
+    /// `text` as this screen can show it.
+    pub(crate) fn show(self, text: &str) -> String {
+        let shown = safe(text);
+        if self.utf8 {
+            return shown;
+        }
+        shown.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
+    }
+}
+
+/// By the first of LC_ALL, LC_CTYPE and LANG that says anything (POSIX XBD 8.2).
+fn locale_is_utf8() -> bool {
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
+    named.is_some_and(|value| {
+        let value = value.to_string_lossy().to_ascii_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
+}
+
+/// `text` without anything that a terminal would obey: escapes stand in their place.
+pub(crate) fn safe(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match u32::from(c) {
+            _ if !is_unprintable(c) => shown.push(c),
+            code @ ..=0xff => shown.push_str(&format!("\\x{code:02x}")),
+            code => shown.push_str(&format!("\\u{{{code:x}}}")),
+        }
+    }
+    shown
+}
+
+/// C0, DEL, C1, line separators, and what changes the direction of writing or shows nothing.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061C}'
+                | '\u{200B}'
+                | '\u{200E}'..='\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{FEFF}'
+                | '\u{FFF9}'..='\u{FFFB}'
+        )
+}
+
+/// One line on standard error, whatever becomes of it.
+pub(crate) fn complain(line: &str) {
+    // Nobody is left to tell when standard error is gone.
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// A question on standard error, without a newline.
+pub(crate) fn ask(question: &str) {
+    let mut stderr = std::io::stderr();
+    drop(write!(stderr, "{question}").and_then(|()| stderr.flush()));
+}
+
+/// One line of standard input without its end; `None` at the end of input.
+///
+/// Read byte by byte and without a buffer, so that no code stays behind in one.
+pub(crate) fn read_line() -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    read_line_from(&mut input)
+}
+
+fn read_line_from(input: &mut impl Read) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE));
+    let mut byte = Zeroizing::new([0u8]);
+    let mut anything = false;
+    loop {
+        match input.read(byte.as_mut_slice()) {
+            Ok(0) if anything => break,
+            Ok(0) => return Ok(None),
+            Ok(_) if byte[0] == b'\n' => break,
+            // What is longer than any answer is wrong anyway; its rest is not kept.
+            Ok(_) if line.len() < LONGEST_LINE => line.push(byte[0]),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        anything = true;
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(Some(line))
+}
+
+/// Columns that `text` takes: two for the wide characters of East Asia and emoji, none for
+/// combining accents, one for the rest.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(c: char) -> usize {
+    match u32::from(c) {
+        0x0300..=0x036F | 0x200C..=0x200D | 0xFE00..=0xFE0F => 0,
+        0x1100..=0x115F
+        | 0x2E80..=0xA4CF
+        | 0xAC00..=0xD7A3
+        | 0xF900..=0xFAFF
+        | 0xFE30..=0xFE6F
+        | 0xFF00..=0xFF60
+        | 0xFFE0..=0xFFE6
+        | 0x1F300..=0x1FAFF
+        | 0x20000..=0x3FFFD => 2,
+        _ => 1,
+    }
+}
+
+/// `text` in at most `width` columns, with a mark where something was cut off.
+pub(crate) fn cut(text: &str, width: usize, utf8: bool) -> Cow<'_, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let mark = if utf8 { "…" } else { "..." };
+    let mark = if width < columns(mark) { "" } else { mark };
+    let mut kept = String::new();
+    let mut used = columns(mark);
+    for c in text.chars() {
+        used += columns_of(c);
+        if used > width {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push_str(mark);
+    Cow::Owned(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inp_03_nothing_a_terminal_obeys_passes() {
+        let nasty = "a\u{1b}]52;c;x\u{7}\u{9b}2J\u{7f}\r\n\0\u{202e}\u{2066}\u{2028}ä";
+        let shown = safe(nasty);
+        assert_eq!(shown, "a\\x1b]52;c;x\\x07\\x9b2J\\x7f\\x0d\\x0a\\x00\\u{202e}\\u{2066}\\u{2028}ä");
+        assert!(!shown.chars().any(is_unprintable));
+    }
+
+    #[test]
+    fn without_utf8_only_ascii_is_shown() {
+        let screen = Screen { width: None, utf8: false };
+        assert_eq!(screen.show("jörg\u{1b}"), "j?rg\\x1b");
+    }
+
+    #[test]
+    fn lines_are_cut_to_columns() {
+        assert_eq!(cut("abcdef", 6, true), "abcdef");
+        assert_eq!(cut("abcdef", 5, true), "abcd…");
+        assert_eq!(cut("abcdef", 5, false), "ab...");
+        assert_eq!(cut("abcdef", 2, false), "ab");
+        assert_eq!(cut("日本語", 4, true), "日…");
+        assert_eq!(columns("e\u{301}"), 1);
+    }
+
+    fn lines(input: &[u8]) -> Vec<Vec<u8>> {
+        let mut input = input;
+        let mut lines = Vec::new();
+        while let Some(line) = read_line_from(&mut input).expect("reading memory") {
+            lines.push(line.to_vec());
+        }
+        lines
+    }
+
+    #[test]
+    fn lines_are_read_to_their_end() {
+        assert_eq!(lines(b""), Vec::<Vec<u8>>::new());
+        assert_eq!(lines(b"123456"), [b"123456"]);
+        assert_eq!(lines(b"123\r\n\n456\n"), [&b"123"[..], b"", b"456"]);
+        assert_eq!(lines(&[b'9'; 5000]), [vec![b'9'; LONGEST_LINE]]);
+    }
+}

@@ -1,0 +1,207 @@
+//! A daemon that answers from a script and remembers what it was asked.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use countersign_protocol::manager::{Factor, Login, Person};
+use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
+use tokio::sync::oneshot;
+
+/// The code that is right.
+pub const CODE: &str = "123456";
+/// The secret that is handed out.
+pub const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+/// Recovery codes that are handed out.
+pub const RECOVERY: &str = "abcd-efgh-jkmn-pq";
+
+/// What the daemon has and was asked.
+#[derive(Default)]
+pub struct Script {
+    pub calls: Vec<String>,
+    pub people: Vec<Person>,
+    pub logins: Vec<Login>,
+    /// Answer each page as if it were the first.
+    pub repeat_pages: bool,
+}
+
+/// A running scripted daemon.
+pub struct Daemon {
+    pub script: Arc<Mutex<Script>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Daemon {
+    pub fn start(address: &str, script: Script) -> Self {
+        let script = Arc::new(Mutex::new(script));
+        let manager = Manager { script: Arc::clone(&script) };
+        let address = address.to_owned();
+        let (ready, is_ready) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let _connection = zbus::connection::Builder::address(&*address)
+                    .name(BUS_NAME)
+                    .serve_at(OBJECT_PATH, manager)
+                    .build()
+                    .await
+                    .expect("the scripted daemon is on the bus");
+                ready.send(()).expect("the test waits");
+                drop(stopped.await);
+            });
+        });
+        is_ready.recv_timeout(Duration::from_secs(20)).expect("the scripted daemon starts");
+        Self { script, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub fn calls(&self) -> Vec<String> {
+        self.script.lock().expect("not poisoned").calls.clone()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+pub fn person(user: &str, uid: u32) -> Person {
+    let factor = |kind: &str, left| Factor {
+        kind: kind.into(),
+        name: String::new(),
+        created: 1_795_332_612,
+        last_used: 0,
+        left,
+    };
+    Person {
+        user: user.into(),
+        uid,
+        factors: vec![factor("totp", 0), factor("recovery", 10)],
+        locks: Vec::new(),
+        failures: 0,
+        last_verified: 1_795_332_700,
+    }
+}
+
+pub fn login(id: i64, user: &str) -> Login {
+    Login {
+        id,
+        user: user.into(),
+        uid: 1000,
+        ruser: "".into(),
+        service: "sshd".into(),
+        program: "sshd".into(),
+        tty: "ssh".into(),
+        source: "192.0.2.7".into(),
+        policy: "operators".into(),
+        state: "verified".into(),
+        factor: "totp".into(),
+        reason: "".into(),
+        started: 1_795_332_612 + id,
+        tries: 1,
+        last_try: 1_795_332_620 + id,
+        confirmed: true,
+    }
+}
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.countersign1.Error")]
+enum Error {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    NotFound(String),
+    NotAuthorized(String),
+    Unavailable(String),
+    InvalidArgument(String),
+}
+
+struct Manager {
+    script: Arc<Mutex<Script>>,
+}
+
+impl Manager {
+    fn note(&self, call: String) -> std::sync::MutexGuard<'_, Script> {
+        let mut script = self.script.lock().expect("not poisoned");
+        script.calls.push(call);
+        script
+    }
+}
+
+fn known(user: &str) -> Result<(), Error> {
+    match user {
+        "nobody-here" => Err(Error::NotFound("no user \u{1b}[2Jnobody-here".into())),
+        "forbidden" => Err(Error::NotAuthorized("uid 1000 may not".into())),
+        "broken" => Err(Error::Unavailable("the store cannot be read".into())),
+        _ => Ok(()),
+    }
+}
+
+#[zbus::interface(name = "org.countersign1.Manager")]
+impl Manager {
+    fn host_status(&self) -> (String, String, String, u64) {
+        drop(self.note("HostStatus".into()));
+        ("0.1.0".into(), "loaded".into(), "ab12".into(), 2)
+    }
+
+    fn status(&self, user: &str) -> Result<(Person,), Error> {
+        drop(self.note(format!("Status {user}")));
+        known(user)?;
+        Ok((person(user, 1000),))
+    }
+
+    fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> Vec<Person> {
+        let script = self.note(format!("Users {from_first} {after_uid} {limit}"));
+        let all = script.people.iter();
+        all.filter(|one| from_first || script.repeat_pages || one.uid > after_uid)
+            .take(limit as usize)
+            .cloned()
+            .collect()
+    }
+
+    fn log(&self, user: &str, before_id: i64, limit: u32) -> Vec<Login> {
+        let script = self.note(format!("Log {user} {before_id} {limit}"));
+        let all = script.logins.iter().rev();
+        all.filter(|one| user.is_empty() || one.user == user)
+            .filter(|one| before_id == 0 || script.repeat_pages || one.id < before_id)
+            .take(limit as usize)
+            .cloned()
+            .collect()
+    }
+
+    fn enroll(&self, user: &str) -> Result<(String, String, String, String, String), Error> {
+        drop(self.note(format!("Enroll {user}")));
+        known(user)?;
+        let uri = format!("otpauth://totp/Acme:{user}%40host?secret={SECRET}&issuer=Acme");
+        Ok(("e1".into(), uri, SECRET.into(), "Acme".into(), format!("{user}@host")))
+    }
+
+    fn confirm_enrollment(&self, enrollment: &str, code: &[u8]) -> Result<Vec<String>, Error> {
+        let typed = String::from_utf8_lossy(code).into_owned();
+        drop(self.note(format!("ConfirmEnrollment {enrollment} {typed}")));
+        if typed != CODE {
+            return Err(Error::InvalidArgument("that code is not right".into()));
+        }
+        Ok((0..10).map(|n| format!("{RECOVERY}{n:02}")).collect())
+    }
+
+    fn cancel_enrollment(&self, enrollment: &str) {
+        drop(self.note(format!("CancelEnrollment {enrollment}")));
+    }
+
+    fn reset(&self, user: &str, reason: &str) -> Result<u32, Error> {
+        drop(self.note(format!("Reset {user} {reason}")));
+        known(user)?;
+        Ok(2)
+    }
+
+    fn unlock(&self, user: &str, reason: &str) -> Result<u32, Error> {
+        drop(self.note(format!("Unlock {user} {reason}")));
+        known(user)?;
+        Ok(1)
+    }
+}
