@@ -1,0 +1,61 @@
+# Two commands for newcomers: `make demo` and `make test`. Recipes of more than a line are in scripts/.
+
+# Linux-PAM and the system bus look for their files below /usr, hence no /usr/local.
+PREFIX = /usr
+SYSCONFDIR = /etc
+MULTIARCH = $(shell gcc -print-multiarch 2>/dev/null)
+PAMDIR = $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /usr/lib64/security),lib64,lib))/security
+DESTDIR =
+
+STAGE = target/stage
+
+.PHONY: help build stage lint test demo bench install
+help:
+	@echo 'make demo            try it: a real ssh login with a code, in private namespaces'
+	@echo 'make demo SCRIPT=1   the same, unattended'
+	@echo 'make test            install what is needed, lint, build, run every test'
+	@echo 'make build           what is shipped, into $(STAGE)'
+	@echo 'make lint            formatting, clippy, dependencies, scripts, packaging'
+	@echo 'make bench           against pam_google_authenticator and pam_oath'
+	@echo 'make install         DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
+
+build: stage
+stage:
+	@scripts/stage
+
+lint:
+	@scripts/lint
+
+test:
+	@scripts/as-root scripts/test
+
+demo:
+	@scripts/as-root scripts/demo $(if $(SCRIPT),--script)
+
+bench:
+	@scripts/as-root scripts/needs build test
+	@scripts/as-root scripts/stage
+	@scripts/as-root cargo run --release -p countersign-tests --bin bench
+
+# Installs what `make build` left in $(STAGE); builds nothing, so it can run as root.
+# The configuration is only put where none is.
+install:
+	install -D -m 644 $(STAGE)/pam_countersign.so $(DESTDIR)$(PAMDIR)/pam_countersign.so
+	install -D -m 755 $(STAGE)/countersignd $(DESTDIR)$(PREFIX)/sbin/countersignd
+	install -D -m 755 $(STAGE)/countersignctl $(DESTDIR)$(PREFIX)/bin/countersignctl
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|=/usr/sbin/|=$(PREFIX)/sbin/|' packaging/usr/lib/systemd/system/countersignd.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/countersignd.service
+	install -D -m 644 packaging/usr/lib/sysusers.d/countersign.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
+	install -D -m 644 packaging/usr/share/dbus-1/system.d/org.countersign1.conf \
+		$(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.countersign1.conf
+	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.service \
+		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.service
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/countersign
+	test -e $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml || \
+		install -m 644 config/countersign.toml $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml
+	@echo 'Installed. Then, once and as root:'
+	@echo '  systemd-sysusers && systemctl reload dbus'
+	@echo '  countersignd --init'
+	@echo '  systemctl daemon-reload && systemctl enable --now countersignd'

@@ -1,0 +1,199 @@
+//! Faults from outside: syscalls that fail or kill, and volumes that are small, full or read-only.
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::scratch::Scratch;
+
+/// strace attached to a running program. Dropped, it lets go and the program runs on unharmed.
+///
+/// `when=N` counts per thread of the program, from the moment of attaching.
+pub struct Strace {
+    process: Child,
+    dir: Scratch,
+}
+
+/// One system call seen by strace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The thread.
+    pub tid: u32,
+    /// Its name.
+    pub name: String,
+    /// The whole line as strace printed it, without the thread's number.
+    pub line: String,
+}
+
+impl Strace {
+    /// Attaches to all threads of `pid` with these options, such as `["--inject=fdatasync:error=EIO:when=1"]`,
+    /// and returns when every thread is held by it.
+    ///
+    /// # Panics
+    /// When strace may not attach.
+    #[must_use]
+    pub fn attach(pid: u32, options: &[&str]) -> Self {
+        let dir = Scratch::new("strace");
+        let mut process = Command::new("strace")
+            .args(["-f", "-p", &pid.to_string(), "-o"])
+            .arg(dir.join("trace"))
+            .args(options)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start strace");
+        let mut said = BufReader::new(process.stderr.take().expect("piped")).lines();
+        let mut all = String::new();
+        // "strace: Process 123 attached", with the number of threads when there are several; it comes after the last.
+        loop {
+            let Some(Ok(line)) = said.next() else { panic!("strace did not attach: {all}") };
+            if line.contains("attached") {
+                break;
+            }
+            all.push_str(&line);
+        }
+        // The rest is read and thrown away, so that strace never waits for us.
+        std::thread::spawn(move || said.for_each(drop));
+        Self { process, dir }
+    }
+
+    /// Injects one fault, in strace's words: `inject("fdatasync:error=EIO:when=1")`.
+    #[must_use]
+    pub fn inject(pid: u32, fault: &str) -> Self {
+        let name = fault.split(':').next().unwrap_or(fault);
+        Self::attach(pid, &[&format!("--trace={name}"), &format!("--inject={fault}")])
+    }
+
+    /// Lets go and returns the calls seen, in order.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Call> {
+        self.detach();
+        let trace = fs::read(self.dir.join("trace")).unwrap_or_default();
+        String::from_utf8_lossy(&trace).lines().filter_map(parse_call).collect()
+    }
+
+    fn detach(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("a pid"));
+        let _ = kill(pid, Signal::SIGINT);
+        drop(self.process.wait());
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.detach();
+        }
+    }
+}
+
+/// `123  openat(AT_FDCWD, ...) = 3`; resumed halves, signals and exits are no calls.
+fn parse_call(line: &str) -> Option<Call> {
+    let (tid, rest) = line.split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    let (name, _) = rest.split_once('(')?;
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+    is_name.then(|| Call { tid: tid.parse().unwrap_or(0), name: name.to_owned(), line: rest.to_owned() })
+}
+
+/// A small file system for a daemon's state, mounted in the calling [`crate::World`]. Dropped, it is unmounted.
+pub struct Volume {
+    dir: Scratch,
+    mounted: PathBuf,
+}
+
+impl Volume {
+    /// A tmpfs of so many KiB (and, if not 0, so many inodes).
+    ///
+    /// # Panics
+    /// Outside a root world.
+    #[must_use]
+    pub fn tmpfs(kib: u64, inodes: u64) -> Self {
+        let volume = Self::place();
+        let mut options = format!("size={kib}k,mode=755");
+        if inodes > 0 {
+            options += &format!(",nr_inodes={inodes}");
+        }
+        mount(Some("tmpfs"), &volume.mounted, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+            .expect("mount a tmpfs (a root World)");
+        volume
+    }
+
+    /// An ext4 of so many MiB on a loop device: fsync means something there.
+    ///
+    /// # Panics
+    /// Outside a root world, or without mkfs.ext4 or loop devices.
+    #[must_use]
+    pub fn ext4(mib: u64) -> Self {
+        let volume = Self::place();
+        let image = volume.dir.join("image");
+        fs::File::create(&image).and_then(|f| f.set_len(mib << 20)).expect("an image file");
+        let made = Command::new("mkfs.ext4").args(["-q", "-m", "0", "-F"]).arg(&image).status();
+        assert!(made.is_ok_and(|s| s.success()), "mkfs.ext4 (e2fsprogs)");
+        let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&volume.mounted).status();
+        assert!(mounted.is_ok_and(|s| s.success()), "mount -o loop");
+        volume
+    }
+
+    fn place() -> Self {
+        let dir = Scratch::new("volume");
+        let mounted = dir.join("mnt");
+        fs::create_dir(&mounted).expect("our own directory");
+        Self { dir, mounted }
+    }
+
+    /// Where it is mounted; take [`state`](Self::state) for a daemon.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.mounted
+    }
+
+    /// A directory in it for [`crate::DaemonSetup::state`].
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.mounted.join("state")
+    }
+
+    /// Fills it to the last byte with a file that [`free`](Self::free) removes. Returns how many bytes went in.
+    pub fn fill(&self) -> u64 {
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).open(self.ballast()).expect("the ballast");
+        let mut written = 0;
+        for size in [1 << 16, 4096, 512, 1] {
+            let block = vec![b'.'; size];
+            while let Ok(n) = file.write(&block) {
+                written += n as u64;
+            }
+        }
+        // A full disk may refuse this too; that is the point.
+        drop(file.sync_all());
+        written
+    }
+
+    /// Makes room again.
+    pub fn free(&self) {
+        fs::remove_file(self.ballast()).expect("remove the ballast");
+    }
+
+    /// Remounts it read-only, also under open files' feet where the kernel lets (`MS_REMOUNT`); false where busy.
+    #[must_use]
+    pub fn set_read_only(&self, read_only: bool) -> bool {
+        let flags = MsFlags::MS_REMOUNT | if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+        mount(None::<&str>, &self.mounted, None::<&str>, flags, None::<&str>).is_ok()
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.mounted.join("ballast")
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        // Lazily: a daemon that a failing test left behind may still hold files.
+        let _ = umount2(&self.mounted, MntFlags::MNT_DETACH);
+    }
+}
