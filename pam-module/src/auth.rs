@@ -12,7 +12,7 @@ use crate::{
     record::Begun,
     text,
 };
-use countersign_protocol::names::DAEMON_USER;
+use countersign_protocol::{login::FirstFactor, names::DAEMON_USER};
 
 /// Runs one login. Says how it ended, and which login at the daemon it was.
 pub(crate) fn authenticate(
@@ -30,6 +30,9 @@ pub(crate) fn authenticate(
         person.delay_refusal();
         return (Outcome::Wrong, None);
     };
+    if claims.first_factor == FirstFactor::Passed {
+        log.vouch();
+    }
     let Some(owner_uid) = owner_uid(options, log) else {
         return (Outcome::NoAnswer, None);
     };

@@ -33,6 +33,7 @@ enum Severity {
 pub(crate) struct Log {
     prefix: String,
     subject: String,
+    vouched: Cell<bool>,
     debug: Cell<bool>,
     muted: Cell<bool>,
 }
@@ -46,14 +47,21 @@ impl Log {
         Self {
             prefix: format!("{tag}[{}]: pam_countersign({service}:{phase}): ", std::process::id()),
             subject: String::new(),
+            vouched: Cell::new(false),
             debug: Cell::new(false),
             muted: Cell::new(false),
         }
     }
 
-    /// Names the user at the end of every line from now on.
+    /// Whom the lines are about. They do not say so before [`Log::vouch`].
     pub(crate) fn about(&mut self, user: &[u8]) {
         self.subject = format!(" user={}", text::for_log(user));
+    }
+
+    /// Names the user at the end of every line from now on: an earlier factor or the daemon has
+    /// said that it is somebody. Until then it may be a password, typed where the name belongs.
+    pub(crate) fn vouch(&self) {
+        self.vouched.set(true);
     }
 
     /// Turns on [`Log::debug`].
@@ -97,8 +105,8 @@ impl Log {
 
     fn datagram(&self, severity: Severity, line: &dyn Display) -> Vec<u8> {
         // Without a time: the log daemon stamps the line, and knows the time zone.
-        let mut bytes =
-            format!("<{}>{}{line}{}", AUTHPRIV | severity as u8, self.prefix, self.subject).into_bytes();
+        let subject = if self.vouched.get() { self.subject.as_str() } else { "" };
+        let mut bytes = format!("<{}>{}{line}{subject}", AUTHPRIV | severity as u8, self.prefix).into_bytes();
         bytes.truncate(LINE_CAP);
         bytes
     }
@@ -126,9 +134,11 @@ mod tests {
     fn a_line_is_shaped_as_other_modules_shape_theirs() {
         let mut log = Log::new("/usr/sbin/sshd", b"sshd\n", "auth");
         log.about(b"al\nice");
-        let line = String::from_utf8(log.datagram(Severity::Notice, &"refused")).expect("ascii");
-        let pid = std::process::id();
-        assert_eq!(line, format!("<85>sshd[{pid}]: pam_countersign(sshd:auth): refused user=\"al\\nice\""));
+        let line = || String::from_utf8(log.datagram(Severity::Notice, &"refused")).expect("ascii");
+        let expected = format!("<85>sshd[{}]: pam_countersign(sshd:auth): refused", std::process::id());
+        assert_eq!(line(), expected, "nobody has vouched for the name");
+        log.vouch();
+        assert_eq!(line(), expected + " user=\"al\\nice\"");
         assert_eq!(log.datagram(Severity::Error, &"x".repeat(9000)).len(), LINE_CAP);
     }
 }

@@ -86,6 +86,8 @@ fn manage_account(handle: &mut PamHandle, words: &[&CStr], flags: PamFlag) -> Ou
     };
     let items = libpam::items_without_user(handle);
     log.about(&items.user);
+    // Hosts run this phase for people whom they have let in already.
+    log.vouch();
     // Out of libpam's memory before the conversation borrows the handle.
     let record = libpam::record(handle).cloned();
     let mut person = Conversation::new(handle, options.quiet);

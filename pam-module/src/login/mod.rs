@@ -153,6 +153,7 @@ impl Talk<'_> {
         self.say(messages);
         match end {
             End::Allow(proof) => {
+                self.log.vouch();
                 self.log.info("verified");
                 Outcome::Verified(proof)
             }
