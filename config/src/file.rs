@@ -1,48 +1,34 @@
-//! Opening a configuration once, without trusting its path, and reading it whole.
+//! Opening a file once, without trusting what lies there, and reading it whole.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use sha2::{Digest, Sha256};
 
+use crate::place::Spot;
 use crate::problem::{Problem, Problems, Report};
 use crate::{MAX_FILE, words};
 
 /// Writable by group or others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// The bytes of a configuration that only root, or `also_owner`, could have written.
-pub(crate) fn read(path: &Path, name: &str, also_owner: Option<u32>) -> Result<Vec<u8>, Problems> {
+/// The bytes of a file that only root, or `also_owner`, could have written; `name` is for messages.
+pub(crate) fn read(
+    folder: impl AsFd,
+    file_name: &OsStr,
+    name: &str,
+    also_owner: Option<u32>,
+) -> Result<Vec<u8>, Problems> {
     let problem = |wrong: String, right: String| Problems::from(Problem::of_file(name, wrong, right));
-    let Some(Component::Normal(file_name)) = path.components().next_back() else {
-        return Err(problem("is not the path of a file".into(), "name a file".into()));
-    };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let folder_name = words::printable(&parent.display().to_string());
-
-    // The folder is held open, so that what is checked and what is opened are the same.
-    let folder = open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(|error| cannot_open(name, error))?;
-    let folder = File::from(folder);
-    let about = folder.metadata().map_err(|error| {
-        problem(format!("its folder cannot be examined ({error})"), "check the disk".into())
-    })?;
-    if let Some((wrong, right)) = distrust(about.uid(), about.mode(), also_owner) {
-        return Err(problem(
-            format!("its folder {folder_name} {wrong}, so anyone of them could replace it"),
-            fix(&right, &folder_name),
-        ));
-    }
-
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let opened = openat(&folder, file_name, flags | OFlag::O_NOCTTY, Mode::empty())
+    let opened = openat(folder, file_name, flags | OFlag::O_NOCTTY, Mode::empty())
         .map_err(|error| cannot_open(name, error))?;
     let mut file = File::from(opened);
     let unreadable = |error: std::io::Error| {
@@ -91,49 +77,75 @@ pub(crate) fn read(path: &Path, name: &str, also_owner: Option<u32>) -> Result<V
     Ok(bytes)
 }
 
+/// Why bytes are no text.
+pub(crate) struct NotText<'b> {
+    /// What comes before the first byte that is wrong.
+    pub(crate) valid: &'b str,
+    /// Whether that place is worth naming.
+    placed: bool,
+    wrong: String,
+    right: &'static str,
+}
+
+impl NotText<'_> {
+    pub(crate) fn report(&self, file: usize, problems: &mut Report<'_>) {
+        if self.placed {
+            let spot = Spot { file, offset: self.valid.len() };
+            problems.at_syntax(spot, &*self.wrong, self.right);
+        } else {
+            problems.whole(file, &*self.wrong, self.right);
+        }
+    }
+}
+
 /// The bytes as text.
-pub(crate) fn as_text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Problems> {
+pub(crate) fn as_text(bytes: &[u8]) -> Result<&str, NotText<'_>> {
+    let refuse = |valid, wrong: &str, right| Err(NotText { valid, placed: true, wrong: wrong.into(), right });
     if bytes.len() > MAX_FILE {
         let wrong = format!("is larger than {MAX_FILE} bytes");
         let right = "a configuration is a few hundred lines at most";
-        return Err(Problem::of_file(file, wrong, right).into());
+        return Err(NotText { valid: "", placed: false, wrong, right });
     }
-    let refuse = |valid: &str, wrong: &str, right: &str| {
-        let mut report = Report::new(file, valid);
-        report.at_syntax(Some(valid.len()..valid.len()), wrong, right);
-        report.finish::<()>(None).err()
-    };
-    let refused = match bytes {
+    match bytes {
         [0xEF, 0xBB, 0xBF, ..] => refuse(
             "",
             "begins with a byte order mark (BOM)",
             "save it as UTF-8 without BOM; sed -i '1s/^\\xef\\xbb\\xbf//' FILE takes it away",
         ),
         [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => refuse("", "is UTF-16", "save it as UTF-8 without BOM"),
-        _ => match std::str::from_utf8(bytes) {
-            Ok(text) => return Ok(text),
-            Err(error) => {
-                let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-                refuse(valid, "is not valid UTF-8", "save it as UTF-8")
-            }
-        },
-    };
-    let unexplained = || Problem::of_file(file, "is not text", "save it as UTF-8").into();
-    Err(refused.unwrap_or_else(unexplained))
+        _ => std::str::from_utf8(bytes).or_else(|error| {
+            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+            refuse(valid, "is not valid UTF-8", "save it as UTF-8")
+        }),
+    }
 }
 
-/// SHA-256 in lower-case hex.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 in lower-case hex: of the bytes of a single file, which `sha256sum` shows as well; of
+/// several, of what tells them apart. The folder is left out, so that a copy has the same hash.
+pub(crate) fn hash(files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
+    let mut digest = Sha256::new();
+    if let [(_, bytes)] = files {
+        digest.update(bytes.as_ref());
+    } else {
+        for (name, bytes) in files {
+            let name = name.as_ref().rsplit('/').next().unwrap_or_default();
+            // The lengths begin with a zero byte, which no single valid file does.
+            for part in [name.as_bytes(), bytes.as_ref()] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How to make the owner or the mode right.
-enum Fix {
+pub(crate) enum Fix {
     Owner(String),
     Mode,
 }
 
-fn fix(fix: &Fix, path: &str) -> String {
+pub(crate) fn fix(fix: &Fix, path: &str) -> String {
     match fix {
         Fix::Owner(owner) => format!("chown {owner} {path}"),
         Fix::Mode => format!("chmod go-w {path}"),
@@ -141,7 +153,7 @@ fn fix(fix: &Fix, path: &str) -> String {
 }
 
 /// Why a file or folder with this owner and mode could have been changed by somebody else.
-fn distrust(uid: u32, mode: u32, also_owner: Option<u32>) -> Option<(String, Fix)> {
+pub(crate) fn distrust(uid: u32, mode: u32, also_owner: Option<u32>) -> Option<(String, Fix)> {
     if uid != 0 && Some(uid) != also_owner {
         let owner = match also_owner {
             Some(own) if own != 0 => format!("root or uid {own}"),
@@ -170,7 +182,7 @@ fn kind(about: &std::fs::Metadata) -> &'static str {
     }
 }
 
-fn cannot_open(name: &str, error: Errno) -> Problems {
+pub(crate) fn cannot_open(name: &str, error: Errno) -> Problems {
     let (wrong, right) = match error {
         Errno::ENOENT => ("does not exist", "install the default one, or name another file"),
         Errno::ELOOP => ("is a symbolic link", "put the file itself there"),

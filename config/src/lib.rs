@@ -2,7 +2,7 @@
 //!
 //! What somebody typed and what it means are two types. [`raw`] holds the keys that were written,
 //! with their types checked and their places kept; [`check`] turns that into a [`Config`] or into
-//! problems. A new key is one line in the key table of `raw`, one field in each type, and one rule
+//! problems. A new key is one line in a key table of `raw`, one field in each type, and one rule
 //! in `check`.
 //!
 //! Nothing is lenient here: an unknown key is an error, because a misspelt `groups` that is
@@ -11,7 +11,11 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod config;
+mod duration;
 mod file;
+mod folder;
+mod network;
 mod place;
 mod problem;
 mod raw;
@@ -20,105 +24,89 @@ mod suggest;
 mod words;
 
 use std::path::Path;
+use std::time::Duration;
 
+pub use config::{
+    Config, DEFAULT_ISSUER, Except, GroupRef, Log, Networks, Policy, Recovery, Require, Status, Throttle,
+    Totp,
+};
+pub use network::Network;
 pub use problem::{Problem, Problems};
+
+use problem::Report;
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
-/// The most `[[policy]]` blocks in one file.
-pub const MAX_POLICIES: usize = 256;
-/// The most names in one `groups` or `services` list.
+/// The most files that are read from `conf.d`.
+pub const MAX_DROP_INS: usize = 100;
+/// The most `[[policy]]` blocks in all files together.
+pub const MAX_POLICIES: usize = 1000;
+/// The most entries in one list, such as `groups`, `services` or `networks.only`.
 pub const MAX_NAMES: usize = 100;
-/// The issuer when the file names none.
-pub const DEFAULT_ISSUER: &str = "Countersign";
+/// The longest `remember`.
+pub const MAX_REMEMBER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A checked configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// The name above the codes in the authenticator app.
-    pub issuer: String,
-    /// Shown to the person when a login is denied or locked after the first factor.
-    pub help: Option<String>,
-    /// In the order of the file: the first that matches decides. Never empty.
-    pub policies: Vec<Policy>,
-    /// SHA-256 of the file's bytes, in lower-case hex.
-    pub hash: String,
-}
-
-/// One `[[policy]]` block: whom and what it matches, and what then holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// Unique in the file; stands in the attempt log.
-    pub name: String,
-    /// Whether a match asks, only logs, or does nothing.
-    pub status: Status,
-    /// Whether people without a factor are refused or let through.
-    pub require: Require,
-    /// Members of any of these; `None` is everyone. Never an empty list.
-    pub groups: Option<Vec<GroupRef>>,
-    /// These PAM services; `None` is all of them. Never an empty list.
-    pub services: Option<Vec<String>>,
-    /// Replaces the issuer for the people of this policy.
-    pub label: Option<String>,
-}
-
-/// A group as a policy names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupRef {
-    /// The group's name, without the `?`.
-    pub name: String,
-    /// Written with a trailing `?`: this host may lack the group.
-    pub may_be_missing: bool,
-}
-
-/// What a policy does to the logins it matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Ask for a second factor.
-    Enforce,
-    /// Log what would have happened, and ask nothing.
-    Report,
-    /// Ask nothing.
-    Off,
-}
-
-/// Whom a policy requires a factor of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Require {
-    /// Everyone it matches; who has no factor is refused.
-    Everyone,
-    /// Only those who have a factor; the others pass, and the log says so.
-    Enrolled,
-}
-
-/// Reads and checks a configuration file.
+/// Reads and checks a configuration file and the drop-ins in `conf.d` beside it.
 ///
-/// The file and the folder that holds it must belong to root or to `also_owner` (the uid of a
-/// private set-up) and must not be writable by their group or by others. The file must be a
+/// # Errors
+///
+/// Everything that is wrong, in the order of the files and of their lines; what [`read`] refuses
+/// comes before anything is parsed.
+pub fn load(path: &Path, also_owner: Option<u32>) -> Result<Config, Problems> {
+    parse_all(&read(path, also_owner)?)
+}
+
+/// Reads a configuration file and the drop-ins in `conf.d` beside it: name and bytes of each, in
+/// the order that [`parse_all`] wants.
+///
+/// Drop-ins are the files `*.toml` that do not begin with a dot, in the order of the bytes of their
+/// names. The files and the folders that hold them must belong to root or to `also_owner` (the uid
+/// of a private set-up) and must not be writable by their group or by others. Each file must be a
 /// regular file with one name, not a link, of at most [`MAX_FILE`] bytes.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the file, in the order of its lines.
-pub fn load(path: &Path, also_owner: Option<u32>) -> Result<Config, Problems> {
-    let name = path.display().to_string();
-    let bytes = file::read(path, &name, also_owner)?;
-    parse_bytes(&name, &bytes)
+/// Every file and folder that is not so.
+pub fn read(path: &Path, also_owner: Option<u32>) -> Result<Vec<(String, Vec<u8>)>, Problems> {
+    folder::read(path, also_owner)
 }
 
-/// Checks the text of a configuration; `file` is the name that messages show.
+/// Checks the text of a configuration without drop-ins; `file` is the name that messages show.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with the text, in the order of its lines.
 pub fn parse(file: &str, text: &str) -> Result<Config, Problems> {
-    parse_bytes(file, text.as_bytes())
+    parse_all(&[(file, text)])
 }
 
-fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Config, Problems> {
-    let text = file::as_text(file, bytes)?;
-    let mut problems = problem::Report::new(file, text);
-    let config =
-        raw::read(text, &mut problems).and_then(|raw| check::check(raw, &file::hash(bytes), &mut problems));
+/// Checks the bytes of several files as one configuration: the main file first, then its drop-ins.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, in the order of the files and of their lines.
+pub fn parse_all(files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> Result<Config, Problems> {
+    if files.is_empty() {
+        return Err(Problem::of_file("configuration", "is no file at all", "name at least one").into());
+    }
+    let texts: Vec<_> = files.iter().map(|(_, bytes)| file::as_text(bytes.as_ref())).collect();
+    let valid = texts.iter().map(|text| match text {
+        Ok(text) => *text,
+        Err(not_text) => not_text.valid,
+    });
+    let names = files.iter().map(|(name, _)| name.as_ref());
+    let mut problems = Report::new(names.clone().zip(valid).collect());
+    for (file, text) in texts.iter().enumerate() {
+        if let Err(not_text) = text {
+            not_text.report(file, &mut problems);
+        }
+    }
+    // What the other files hold is still looked at, but not judged: a part of the whole is missing.
+    let all_are_text = problems.is_empty();
+    let texts: Vec<&str> = texts.into_iter().map(Result::unwrap_or_default).collect();
+    let sources = names.map(str::to_owned).collect();
+    let config = raw::read(&texts, &mut problems)
+        .filter(|_| all_are_text)
+        .and_then(|raw| check::check(raw, sources, file::hash(files), &mut problems));
     problems.finish(config)
 }

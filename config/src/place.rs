@@ -1,5 +1,14 @@
 //! Lines and columns, as an editor counts them.
 
+/// A byte of one of the files that are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Which file, in the order they are read.
+    pub(crate) file: usize,
+    /// Bytes from its beginning.
+    pub(crate) offset: usize,
+}
+
 /// A place in a text. Line and column count from 1; a column is a character, a tab is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {

@@ -1,9 +1,8 @@
 //! What is wrong with a configuration, where, and what would be right.
 
 use std::fmt;
-use std::ops::Range;
 
-use crate::place::Place;
+use crate::place::{Place, Spot};
 use crate::words;
 
 /// More would scroll the first ones away, and the first ones usually cause the rest.
@@ -23,6 +22,12 @@ impl Problem {
     /// Something wrong with the file as a whole.
     pub(crate) fn of_file(file: &str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         Self { file: file.into(), place: None, key: None, wrong: wrong.into(), right: right.into() }
+    }
+
+    /// The name of the file, as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// The line, counted from 1, where the problem is at a line at all.
@@ -68,6 +73,14 @@ impl Problems {
     }
 }
 
+impl Problems {
+    /// All the problems of several files, in the order given; `None` when there are none.
+    pub(crate) fn joined(all: Vec<Problems>) -> Option<Self> {
+        let joined: Vec<Problem> = all.into_iter().flat_map(|problems| problems.0).collect();
+        (!joined.is_empty()).then_some(Self(joined))
+    }
+}
+
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
         Self(vec![problem])
@@ -92,64 +105,81 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Collects problems while a text is read.
+/// Collects problems while texts are read.
 pub(crate) struct Report<'t> {
-    file: String,
-    text: &'t str,
-    found: Vec<Problem>,
+    /// The name and the text of each file.
+    sources: Vec<(&'t str, &'t str)>,
+    /// With the index of the file, for the order in which they are shown.
+    found: Vec<(usize, Problem)>,
 }
 
 impl<'t> Report<'t> {
-    pub(crate) fn new(file: &str, text: &'t str) -> Self {
-        Self { file: file.into(), text, found: Vec::new() }
+    pub(crate) fn new(sources: Vec<(&'t str, &'t str)>) -> Self {
+        Self { sources, found: Vec::new() }
     }
 
-    /// Notes a problem with `key` at a place of the text.
+    /// Notes a problem with `key` at a place of a text.
     pub(crate) fn at(
         &mut self,
-        span: Range<usize>,
+        spot: Spot,
         key: impl Into<String>,
         wrong: impl Into<String>,
         right: impl Into<String>,
     ) {
-        self.push(Some(span), Some(key.into()), wrong.into(), right.into());
+        self.push(spot.file, Some(spot), Some(key.into()), wrong.into(), right.into());
     }
 
-    /// Notes a problem that the parser met at a place of the text, before there were keys.
-    pub(crate) fn at_syntax(
-        &mut self,
-        span: Option<Range<usize>>,
-        wrong: impl Into<String>,
-        right: impl Into<String>,
-    ) {
-        self.push(span, None, wrong.into(), right.into());
+    /// Notes a problem that was met before there were keys.
+    pub(crate) fn at_syntax(&mut self, spot: Spot, wrong: impl Into<String>, right: impl Into<String>) {
+        self.push(spot.file, Some(spot), None, wrong.into(), right.into());
     }
 
-    /// The line where a piece of the text begins, counted from 1.
-    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
-        Place::of(self.text.as_bytes(), span.start).line
+    /// Notes a problem with a file as a whole.
+    pub(crate) fn whole(&mut self, file: usize, wrong: impl Into<String>, right: impl Into<String>) {
+        self.push(file, None, None, wrong.into(), right.into());
     }
 
-    /// Notes a problem with the text as a whole.
-    pub(crate) fn whole(&mut self, wrong: impl Into<String>, right: impl Into<String>) {
-        self.push(None, None, wrong.into(), right.into());
+    /// "line 7", with the file before it where that is not the file of `from`.
+    pub(crate) fn seen_from(&self, from: Spot, spot: Spot) -> String {
+        let line = self.place(spot).line;
+        if from.file == spot.file { format!("line {line}") } else { self.file_and_line(spot) }
     }
 
-    fn push(&mut self, span: Option<Range<usize>>, key: Option<String>, wrong: String, right: String) {
-        let place = span.map(|span| Place::of(self.text.as_bytes(), span.start));
-        self.found.push(Problem { file: self.file.clone(), place, key, wrong, right });
+    /// "FILE:7".
+    pub(crate) fn file_and_line(&self, spot: Spot) -> String {
+        format!("{}:{}", words::printable(self.name(spot.file)), self.place(spot).line)
     }
 
-    /// The result if nothing was noted, else all that was noted, in the order of the text.
+    /// Whether nothing was noted yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    fn name(&self, file: usize) -> &'t str {
+        self.sources.get(file).map_or("configuration", |(name, _)| name)
+    }
+
+    fn place(&self, spot: Spot) -> Place {
+        let text = self.sources.get(spot.file).map_or("", |(_, text)| text);
+        Place::of(text.as_bytes(), spot.offset)
+    }
+
+    fn push(&mut self, file: usize, spot: Option<Spot>, key: Option<String>, wrong: String, right: String) {
+        let place = spot.map(|spot| self.place(spot));
+        let problem = Problem { file: self.name(file).to_owned(), place, key, wrong, right };
+        self.found.push((file, problem));
+    }
+
+    /// The result if nothing was noted, else all that was noted, in the order of the texts.
     pub(crate) fn finish<T>(mut self, result: Option<T>) -> Result<T, Problems> {
         match result {
-            Some(result) if self.found.is_empty() => Ok(result),
+            Some(result) if self.is_empty() => Ok(result),
             _ => {
-                if self.found.is_empty() {
-                    self.whole("cannot be read", "please report this as a bug");
+                if self.is_empty() {
+                    self.whole(0, "cannot be read", "please report this as a bug");
                 }
-                self.found.sort_by_key(|problem| problem.place);
-                Err(Problems(self.found))
+                self.found.sort_by_key(|(file, problem)| (*file, problem.place));
+                Err(Problems(self.found.into_iter().map(|(_, problem)| problem).collect()))
             }
         }
     }

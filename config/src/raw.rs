@@ -1,23 +1,37 @@
 //! What was written: known keys with their types checked and their places kept, no meaning yet.
 
-use std::ops::Range;
+mod table;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
+use crate::place::Spot;
 use crate::problem::Report;
-use crate::suggest::{listed, nearest};
+use table::{Entry, Table, type_is};
 
-/// The keys that stand above the first table.
-const TOP_KEYS: &[&str] = &["issuer", "help", "policy"];
+/// The keys and tables of the top level.
+const TOP_KEYS: &[&str] = &["issuer", "help", "policy", "totp", "recovery", "throttle", "log"];
 /// The keys of one `[[policy]]`.
-const POLICY_KEYS: &[&str] = &["name", "status", "require", "groups", "services", "label"];
+const POLICY_KEYS: &[&str] =
+    &["name", "status", "require", "groups", "users", "except", "services", "networks", "label", "remember"];
+/// The keys of a policy's `except`.
+const EXCEPT_KEYS: &[&str] = &["groups", "users"];
+/// The keys of a policy's `networks`.
+const NETWORKS_KEYS: &[&str] = &["only", "except"];
+/// The keys of `[totp]`.
+const TOTP_KEYS: &[&str] = &["digits", "period", "skew"];
+/// The keys of `[recovery]`.
+const RECOVERY_KEYS: &[&str] = &["codes"];
+/// The keys of `[throttle]`.
+const THROTTLE_KEYS: &[&str] = &["profile"];
+/// The keys of `[log]`.
+const LOG_KEYS: &[&str] = &["keep"];
 
-/// A value and the bytes of the text where it stands.
+/// A value and the place where it stands.
 #[derive(Debug)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
-    pub(crate) span: Range<usize>,
+    pub(crate) spot: Spot,
 }
 
 /// What was found under a key.
@@ -34,193 +48,196 @@ pub(crate) enum Key<T> {
 /// A list of strings as written.
 pub(crate) type Words = Vec<At<String>>;
 
-/// The whole file as written.
+/// All files as written.
 #[derive(Debug)]
 pub(crate) struct RawConfig {
     pub(crate) issuer: Key<String>,
     pub(crate) help: Key<String>,
+    /// Of all files, in their order.
     pub(crate) policies: Key<Vec<RawPolicy>>,
+    pub(crate) totp: Key<RawTotp>,
+    pub(crate) recovery: Key<RawRecovery>,
+    pub(crate) throttle: Key<RawThrottle>,
+    pub(crate) log: Key<RawLog>,
 }
 
 /// One `[[policy]]` as written.
 #[derive(Debug)]
 pub(crate) struct RawPolicy {
     /// The line that opens it.
-    pub(crate) header: Range<usize>,
+    pub(crate) header: Spot,
     pub(crate) name: Key<String>,
     pub(crate) status: Key<String>,
     pub(crate) require: Key<String>,
     pub(crate) groups: Key<Words>,
+    pub(crate) users: Key<Words>,
+    pub(crate) except: Key<RawExcept>,
     pub(crate) services: Key<Words>,
+    pub(crate) networks: Key<RawNetworks>,
     pub(crate) label: Key<String>,
+    pub(crate) remember: Key<String>,
 }
 
-/// Reads the text; `None` when it is not TOML, which has then been reported.
-pub(crate) fn read(text: &str, problems: &mut Report<'_>) -> Option<RawConfig> {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
+/// A policy's `except` as written.
+#[derive(Debug)]
+pub(crate) struct RawExcept {
+    /// Nothing was written in it, not even an unknown key.
+    pub(crate) is_empty: bool,
+    pub(crate) groups: Key<Words>,
+    pub(crate) users: Key<Words>,
+}
+
+/// A policy's `networks` as written.
+#[derive(Debug)]
+pub(crate) struct RawNetworks {
+    /// Nothing was written in it, not even an unknown key.
+    pub(crate) is_empty: bool,
+    pub(crate) only: Key<Words>,
+    pub(crate) except: Key<Words>,
+}
+
+/// `[totp]` as written.
+#[derive(Debug)]
+pub(crate) struct RawTotp {
+    pub(crate) digits: Key<i64>,
+    pub(crate) period: Key<i64>,
+    pub(crate) skew: Key<i64>,
+}
+
+/// `[recovery]` as written.
+#[derive(Debug)]
+pub(crate) struct RawRecovery {
+    pub(crate) codes: Key<i64>,
+}
+
+/// `[throttle]` as written.
+#[derive(Debug)]
+pub(crate) struct RawThrottle {
+    pub(crate) profile: Key<String>,
+}
+
+/// `[log]` as written.
+#[derive(Debug)]
+pub(crate) struct RawLog {
+    pub(crate) keep: Key<String>,
+}
+
+/// Reads the texts as one configuration; `None` when one is not TOML, which has been reported.
+pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfig> {
+    let mut documents = Vec::with_capacity(texts.len());
+    let mut all_are_toml = true;
+    for (file, text) in texts.iter().enumerate() {
+        let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            report_syntax(text, error, problems);
+            report_syntax(file, text, error, problems);
         }
+        all_are_toml &= errors.is_empty();
+        documents.push(document);
+    }
+    if !all_are_toml {
         return None;
     }
-    let mut top = Table::open(document.get_ref(), "", TOP_KEYS, problems);
-    let issuer = top.string("issuer");
-    let help = top.string("help");
-    let policies = read_policies(&mut top);
-    Some(RawConfig { issuer, help, policies })
+    let entries: Vec<Entry<'_>> = documents
+        .iter()
+        .enumerate()
+        .flat_map(|(file, document)| table::entries(file, document.get_ref()))
+        .collect();
+    let (blocks, others) = entries.into_iter().partition(|entry: &Entry<'_>| entry.name == "policy");
+    let others = set_once(others, problems);
+    let mut top = Table::open(others, "", TOP_KEYS, problems);
+    Some(RawConfig {
+        issuer: top.string("issuer"),
+        help: top.string("help"),
+        totp: top.table("totp", "totp.", TOTP_KEYS, |keys| RawTotp {
+            digits: keys.integer("digits"),
+            period: keys.integer("period"),
+            skew: keys.integer("skew"),
+        }),
+        recovery: top.table("recovery", "recovery.", RECOVERY_KEYS, |keys| RawRecovery {
+            codes: keys.integer("codes"),
+        }),
+        throttle: top.table("throttle", "throttle.", THROTTLE_KEYS, |keys| RawThrottle {
+            profile: keys.string("profile"),
+        }),
+        log: top.table("log", "log.", LOG_KEYS, |keys| RawLog { keep: keys.string("keep") }),
+        policies: read_policies(blocks, problems),
+    })
 }
 
-fn read_policies(top: &mut Table<'_, '_, '_>) -> Key<Vec<RawPolicy>> {
-    let Some((key_span, value)) = top.take("policy") else {
+/// Each key once: what a second file sets again is reported and left out.
+fn set_once<'t>(entries: Vec<Entry<'t>>, problems: &mut Report<'_>) -> Vec<Entry<'t>> {
+    let mut kept: Vec<Entry<'_>> = Vec::new();
+    for entry in entries {
+        if let Some(first) = kept.iter().find(|one| one.name == entry.name) {
+            let wrong = format!("is set at {} too", problems.seen_from(entry.key, first.key));
+            problems.at(entry.key, entry.name, wrong, "keep it in one of the files");
+        } else {
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// The blocks of all files as one list.
+fn read_policies(entries: Vec<Entry<'_>>, problems: &mut Report<'_>) -> Key<Vec<RawPolicy>> {
+    let Some(first) = entries.first().map(|entry| entry.key) else {
         return Key::Absent;
     };
     let right = "write each policy below a line [[policy]], with two brackets";
-    let DeValue::Array(blocks) = value.get_ref() else {
-        top.problems.at(key_span, "policy", "is not a list of tables", right);
-        return Key::Wrong;
-    };
     let mut policies = Vec::new();
     let mut wrong = false;
-    for block in blocks.iter() {
-        let DeValue::Table(table) = block.get_ref() else {
-            top.problems.at(block.span(), "policy", type_is("a table", block.get_ref()), right);
+    for entry in entries {
+        let DeValue::Array(blocks) = entry.value.get_ref() else {
+            problems.at(entry.key, "policy", "is not a list of tables", right);
             wrong = true;
             continue;
         };
-        let mut keys = Table::open(table, "policy.", POLICY_KEYS, top.problems);
-        policies.push(RawPolicy {
-            header: block.span(),
-            name: keys.string("name"),
-            status: keys.string("status"),
-            require: keys.string("require"),
-            groups: keys.words("groups"),
-            services: keys.words("services"),
-            label: keys.string("label"),
-        });
-    }
-    if wrong { Key::Wrong } else { Key::Is(At { value: policies, span: key_span }) }
-}
-
-/// One table while its keys are taken out; unknown keys have been reported when it opens.
-struct Table<'t, 'r, 'p> {
-    entries: &'t DeTable<'t>,
-    prefix: &'static str,
-    problems: &'r mut Report<'p>,
-}
-
-impl<'t, 'r, 'p> Table<'t, 'r, 'p> {
-    fn open(
-        entries: &'t DeTable<'t>,
-        prefix: &'static str,
-        known: &[&str],
-        problems: &'r mut Report<'p>,
-    ) -> Self {
-        for (key, value) in entries {
-            let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let wrong = if is_table(value.get_ref()) { "unknown table" } else { "unknown key" };
-                let right = unknown_right(name, prefix, known);
-                problems.at(key.span(), format!("{prefix}{name}"), wrong, right);
-            }
-        }
-        Self { entries, prefix, problems }
-    }
-
-    /// The place of a key and its value.
-    fn take(&self, name: &str) -> Option<(Range<usize>, &'t Spanned<DeValue<'t>>)> {
-        self.entries.iter().find(|(key, _)| **key.get_ref() == *name).map(|(k, v)| (k.span(), v))
-    }
-
-    fn string(&mut self, name: &str) -> Key<String> {
-        let Some((_, value)) = self.take(name) else {
-            return Key::Absent;
-        };
-        if let DeValue::String(text) = value.get_ref() {
-            return Key::Is(At { value: text.to_string(), span: value.span() });
-        }
-        self.problems.at(
-            value.span(),
-            format!("{}{name}", self.prefix),
-            type_is("a string", value.get_ref()),
-            format!("write it in quotes: {name} = \"...\""),
-        );
-        Key::Wrong
-    }
-
-    fn words(&mut self, name: &str) -> Key<Words> {
-        let Some((_, value)) = self.take(name) else {
-            return Key::Absent;
-        };
-        let key = format!("{}{name}", self.prefix);
-        let right = format!("write {name} = [\"...\", \"...\"]");
-        let DeValue::Array(items) = value.get_ref() else {
-            let wrong = type_is("a list of strings", value.get_ref());
-            self.problems.at(value.span(), key, wrong, right);
-            return Key::Wrong;
-        };
-        let mut words = Words::new();
-        for item in items.iter() {
-            if let DeValue::String(text) = item.get_ref() {
-                words.push(At { value: text.to_string(), span: item.span() });
+        for block in blocks.iter() {
+            if let DeValue::Table(keys) = block.get_ref() {
+                policies.push(read_policy(entry.spot(block), keys, problems));
             } else {
-                let wrong = format!("holds {}, not a string", with_article(item.get_ref()));
-                self.problems.at(item.span(), &*key, wrong, &*right);
+                problems.at(entry.spot(block), "policy", type_is("a table", block.get_ref()), right);
+                wrong = true;
             }
         }
-        if words.len() < items.len() {
-            return Key::Wrong;
-        }
-        Key::Is(At { value: words, span: value.span() })
     }
+    if wrong { Key::Wrong } else { Key::Is(At { value: policies, spot: first }) }
 }
 
-fn unknown_right(name: &str, prefix: &str, known: &[&str]) -> String {
-    let in_policy = !prefix.is_empty();
-    if !in_policy && POLICY_KEYS.contains(&name) {
-        return "it belongs below a [[policy]] line".to_owned();
-    }
-    if in_policy && TOP_KEYS.contains(&name) {
-        return "it belongs above the first [[policy]] line".to_owned();
-    }
-    match nearest(name, known) {
-        Some("policy") if !in_policy => "did you mean [[policy]]?".to_owned(),
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("known here are {}", listed(known).replace(" or ", " and ")),
-    }
-}
-
-fn is_table(value: &DeValue<'_>) -> bool {
-    match value {
-        DeValue::Table(_) => true,
-        DeValue::Array(items) => items.iter().any(|item| item.get_ref().is_table()),
-        _ => false,
-    }
-}
-
-fn type_is(expected: &str, found: &DeValue<'_>) -> String {
-    format!("must be {expected}, not {}", with_article(found))
-}
-
-fn with_article(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+fn read_policy(header: Spot, keys: &DeTable<'_>, problems: &mut Report<'_>) -> RawPolicy {
+    let entries = table::entries(header.file, keys).collect();
+    let mut keys = Table::open(entries, "policy.", POLICY_KEYS, problems);
+    RawPolicy {
+        header,
+        name: keys.string("name"),
+        status: keys.string("status"),
+        require: keys.string("require"),
+        groups: keys.words("groups"),
+        users: keys.words("users"),
+        except: keys.table("except", "policy.except.", EXCEPT_KEYS, |keys| RawExcept {
+            is_empty: keys.is_empty(),
+            groups: keys.words("groups"),
+            users: keys.words("users"),
+        }),
+        services: keys.words("services"),
+        networks: keys.table("networks", "policy.networks.", NETWORKS_KEYS, |keys| RawNetworks {
+            is_empty: keys.is_empty(),
+            only: keys.words("only"),
+            except: keys.words("except"),
+        }),
+        label: keys.string("label"),
+        remember: keys.string("remember"),
     }
 }
 
 /// The parser's message is "what, expected what else"; ours is "what; what would be right".
-fn report_syntax(text: &str, error: &Error, problems: &mut Report<'_>) {
+fn report_syntax(file: usize, text: &str, error: &Error, problems: &mut Report<'_>) {
     let message = error.message();
+    let offset = error.span().map_or(0, |span| span.start);
+    let spot = Spot { file, offset };
     if message == "duplicate key" {
         let key = error.span().and_then(|span| text.get(span)).unwrap_or("?").to_owned();
-        let span = error.span().unwrap_or_default();
-        problems.at(span, key, "is written twice", "keep one of them");
+        problems.at(spot, key, "is written twice", "keep one of them");
         return;
     }
     let (wrong, right) = match message.split_once(", expected ") {
@@ -228,5 +245,10 @@ fn report_syntax(text: &str, error: &Error, problems: &mut Report<'_>) {
         Some((wrong, expected)) => (wrong, format!("expected {expected}")),
         None => (message, "correct the line (see https://toml.io)".to_owned()),
     };
-    problems.at_syntax(error.span(), wrong, right);
+    problems.at_syntax(spot, wrong, right);
+}
+
+/// The place of anything in a file.
+fn spot<T>(file: usize, spanned: &Spanned<T>) -> Spot {
+    Spot { file, offset: spanned.span().start }
 }

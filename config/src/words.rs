@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     PolicyName,
     /// A Unix group.
     Group,
+    /// A Unix user.
+    User,
     /// A PAM service.
     Service,
 }
@@ -23,7 +25,7 @@ impl Kind {
             Self::Issuer => 40,
             Self::Sentence => 400,
             Self::PolicyName => 64,
-            Self::Group => 255,
+            Self::Group | Self::User => 255,
             Self::Service => 64,
         }
     }
@@ -56,13 +58,16 @@ pub(crate) fn objection(text: &str, kind: Kind) -> Option<(String, String)> {
         Kind::Group if text.contains([':', ',', '/']) => {
             say("is not a group name", "write one group, as `getent group` shows it")
         }
+        Kind::User if text.contains([':', ',', '/']) => {
+            say("is not a user name", "write one user, as `getent passwd` shows it")
+        }
         Kind::Group if text.contains('?') => {
             say("has a `?` inside", "write a single `?` at the end, as in \"wheel?\"")
         }
         Kind::Service if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
             say("is not a PAM service", "write the name of one file in /etc/pam.d")
         }
-        Kind::Service if text.contains('?') => {
+        Kind::Service | Kind::User if text.contains('?') => {
             say("has a `?`, which only groups can have", "leave the question mark out")
         }
         // libpam turns service names into lower case before any module sees them.

@@ -1,6 +1,21 @@
 //! What a valid file means.
 
-use countersign_config::{GroupRef, Policy, Require, Status, parse};
+use std::time::Duration;
+
+use countersign_config::{
+    Except, GroupRef, Log, Network, Networks, Policy, Recovery, Require, Status, Throttle, Totp, parse,
+    parse_all,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn group(name: &str, may_be_missing: bool) -> GroupRef {
+    GroupRef { name: name.into(), may_be_missing }
+}
+
+fn network(address: &str, prefix: u8) -> Network {
+    Network::Cidr { address: address.parse().expect("an address"), prefix }
+}
 
 #[test]
 fn the_shipped_file_asks_nobody() {
@@ -15,26 +30,63 @@ fn the_shipped_file_asks_nobody() {
     assert!(text.lines().all(|line| line.len() <= 100));
 }
 
-/// Every key that the shipped file describes in a comment is real: take the `# ` away and parse.
+/// Every key that the shipped file describes in a comment is real, and shown with its default
+/// where it has one: take the `#` away and parse.
 #[test]
 fn the_shipped_files_examples_are_valid() {
     let text = include_str!("../countersign.toml");
-    let keys = ["[[policy]]", "name =", "status =", "require =", "groups =", "services =", "label ="];
-    let mut example = String::from("help = \"x\"\n");
-    let mut seen = 0;
+    let policy = [
+        "[[policy]]",
+        "name",
+        "status",
+        "require",
+        "groups",
+        "users",
+        "except",
+        "services",
+        "networks",
+        "label",
+        "remember",
+    ];
+    let others = [
+        "issuer",
+        "help",
+        "[totp]",
+        "digits",
+        "period",
+        "skew",
+        "[recovery]",
+        "codes",
+        "[throttle]",
+        "profile",
+        "[log]",
+        "keep",
+    ];
+    let (mut example, mut seen) = (String::new(), Vec::new());
     for line in text.lines() {
-        if let Some(line) = line.strip_prefix("# ")
-            && keys.iter().any(|key| line.starts_with(key))
-        {
+        let (line, known) = match (line.strip_prefix("# "), line.strip_prefix('#')) {
+            (Some(line), _) => (line, &policy[..]),
+            (None, Some(line)) => (line, &others[..]),
+            (None, None) => continue,
+        };
+        let key = line.split(" = ").next().unwrap_or_default();
+        if known.contains(&key) && (line.contains(" = ") || line.starts_with('[')) {
+            seen.push(key);
             example.push_str(line);
             example.push('\n');
-            seen += 1;
         }
     }
-    assert_eq!(seen, keys.len());
+    assert_eq!(seen, [&others[..], &policy].concat());
     let config = parse("example", &example).expect("the examples are valid");
-    assert_eq!(config.policies[0].status, Status::Enforce);
-    assert_eq!(config.policies[0].require, Require::Everyone);
+    let default = parse("default", "[[policy]]\nname = \"p\"\n").expect("valid");
+    assert_eq!(config.issuer, default.issuer);
+    assert_eq!(config.totp, default.totp);
+    assert_eq!(config.recovery, default.recovery);
+    assert_eq!(config.throttle, default.throttle);
+    assert_eq!(config.log, default.log);
+    assert_eq!(config.policies[0].status, default.policies[0].status);
+    assert_eq!(config.policies[0].require, default.policies[0].require);
+    assert_eq!(config.policies[0].remember, default.policies[0].remember);
 }
 
 #[test]
@@ -48,17 +100,34 @@ fn every_key() {
             name: "operators".into(),
             status: Status::Enforce,
             require: Require::Everyone,
-            groups: Some(vec![
-                GroupRef { name: "wheel".into(), may_be_missing: true },
-                GroupRef { name: "sudo".into(), may_be_missing: false },
-            ]),
+            groups: Some(vec![group("wheel", true), group("sudo", false)]),
+            users: Some(vec!["ann".into(), "ACME\\bob".into()]),
+            except: Except { groups: vec![group("robots", true)], users: vec!["deploy".into()] },
             services: Some(vec!["sshd".into(), "login".into(), "polkit-1".into()]),
+            networks: Networks {
+                only: Some(vec![
+                    network("10.0.0.0", 8),
+                    network("2001:db8::", 32),
+                    network("192.0.2.7", 32),
+                    Network::Local,
+                    Network::Unknown,
+                ]),
+                except: vec![network("10.8.0.0", 16), network("2001:db8::1", 128)],
+            },
             label: Some("Acme operators".into()),
+            remember: DAY / 2,
         }
     );
     assert_eq!(config.policies[1].status, Status::Report);
     assert_eq!(config.policies[1].require, Require::Enrolled);
+    assert_eq!(config.policies[1].except, Except { groups: vec![], users: vec!["deploy".into()] });
     assert_eq!(config.policies[2].status, Status::Off);
+    assert_eq!(config.totp, Totp { digits: 8, period: 60, skew: 0 });
+    assert_eq!(config.recovery, Recovery { codes: 12 });
+    assert_eq!(config.throttle, Throttle::Pci);
+    assert_eq!(config.log, Log { keep: 90 * DAY });
+    assert_eq!(config.sources, ["full.toml"]);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
 #[test]
@@ -67,6 +136,91 @@ fn defaults_are_the_strict_ones() {
     assert_eq!(config.issuer, "Countersign");
     assert_eq!(config.policies[0].status, Status::Enforce);
     assert_eq!(config.policies[0].require, Require::Everyone);
+    assert_eq!(config.policies[0].except, Except::default());
+    assert_eq!(config.policies[0].networks, Networks { only: None, except: vec![] });
+    assert_eq!(config.policies[0].remember, Duration::ZERO);
+    assert_eq!(config.totp, Totp { digits: 6, period: 30, skew: 1 });
+    assert_eq!(config.recovery, Recovery { codes: 10 });
+    assert_eq!(config.throttle, Throttle::Default);
+    assert_eq!(config.log, Log { keep: 400 * DAY });
+}
+
+#[test]
+fn a_table_may_set_some_of_its_keys() {
+    let config = parse("f", "[totp]\nskew = 2\n[log]\n[[policy]]\nname = \"p\"\n").expect("valid");
+    assert_eq!(config.totp, Totp { digits: 6, period: 30, skew: 2 });
+    assert_eq!(config.log, Log::default());
+}
+
+/// What a list leaves out is said, with the line after which it ends.
+#[test]
+fn a_list_without_a_policy_for_everyone_warns() {
+    let mut narrow = vec![
+        "groups = [\"wheel\"]",
+        "users = [\"ann\"]",
+        "services = [\"sshd\"]",
+        "networks = { except = [\"local\"] }",
+        "except = { groups = [\"robots\"] }",
+    ];
+    narrow.extend(["remember = \"1h\"", "status = \"report\"", ""]);
+    for (index, line) in narrow.into_iter().enumerate() {
+        let config = parse("f.toml", &format!("\n[[policy]]\nname = \"p\"\n{line}\n")).expect("valid");
+        if index >= 5 {
+            assert_eq!(config.warnings.len(), 0, "{line}");
+            continue;
+        }
+        assert_eq!(
+            config.warnings,
+            ["f.toml:2: no policy matches every login, and a login that matches none is not asked for a \
+              second factor; write a last [[policy]] with only name = \"everyone else\" and \
+              status = \"enforce\" (asks them) or status = \"off\" (says that this is meant)"],
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn drop_ins_come_after_the_main_file() {
+    let main = "[[policy]]\nname = \"a\"\ngroups = [\"a\"]\n";
+    let first = "[log]\nkeep = \"30d\"\n[[policy]]\nname = \"b\"\ngroups = [\"b\"]\n";
+    let last = "help = \"x\"\n[[policy]]\nname = \"c\"\n";
+    let config = parse_all(&[
+        ("c.toml", main),
+        ("conf.d/1.toml", first),
+        ("conf.d/2.toml", ""),
+        ("conf.d/3.toml", last),
+    ])
+    .expect("valid");
+    let names: Vec<&str> = config.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(config.log.keep, 30 * DAY);
+    assert_eq!(config.help.as_deref(), Some("x"));
+    assert_eq!(config.sources, ["c.toml", "conf.d/1.toml", "conf.d/2.toml", "conf.d/3.toml"]);
+    // The policies of a drop-in are enough.
+    assert!(parse_all(&[("c.toml", "issuer = \"A\"\n"), ("conf.d/1.toml", last)]).is_ok());
+    let warned = parse_all(&[("c.toml", main), ("conf.d/1.toml", first)]).expect("valid").warnings;
+    assert!(warned[0].starts_with("conf.d/1.toml:3: no policy matches every login"), "{warned:?}");
+}
+
+/// Names, bytes and where one file ends count; the folder does not.
+#[test]
+fn the_hash_covers_all_files() {
+    let p = "[[policy]]\nname = \"p\"\n";
+    let hash = |files: &[(&str, &str)]| parse_all(files).expect("valid").hash;
+    let base = hash(&[("/etc/c.toml", p), ("/etc/conf.d/1.toml", "#\n")]);
+    assert_eq!(base, hash(&[("/tmp/c.toml", p), ("/tmp/conf.d/1.toml", "#\n")]));
+    let others = [
+        hash(&[("/etc/c.toml", p)]),
+        hash(&[("/etc/c.toml", p), ("/etc/conf.d/2.toml", "#\n")]),
+        hash(&[("/etc/c.toml", p), ("/etc/conf.d/1.toml", "# \n")]),
+        hash(&[("/etc/c.toml", p), ("/etc/conf.d/1.toml", "")]),
+        hash(&[("/etc/c.toml", p), ("/etc/conf.d/1.toml", "#\n"), ("/etc/conf.d/2.toml", "")]),
+        hash(&[("/etc/c.toml", "#\n"), ("/etc/conf.d/1.toml", p)]),
+    ];
+    for (index, one) in others.iter().enumerate() {
+        assert_ne!(&base, one, "{index}");
+        assert!(!others[..index].contains(one), "{index}");
+    }
 }
 
 #[test]

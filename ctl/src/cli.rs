@@ -1,5 +1,8 @@
 //! The command line: the one definition that help, man page and completions come from.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
@@ -36,6 +39,11 @@ pub(crate) enum Verb {
     Reset(Reset),
     /// Lift the locks of USER
     Unlock(Unlock),
+    /// Forget the places from which USER passes unasked
+    Forget(Forget),
+    /// Check, explain and apply the policy file
+    #[command(subcommand)]
+    Policy(PolicyVerb),
 }
 
 #[derive(Args)]
@@ -54,6 +62,9 @@ pub(crate) struct Status {
     /// Login name; without it, the daemon itself
     #[arg(value_parser = user)]
     pub(crate) user: Option<String>,
+    /// One JSON object; times in seconds since 1970
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -99,12 +110,112 @@ pub(crate) struct Unlock {
     pub(crate) reason: Option<String>,
 }
 
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show every problem of a policy file; needs no daemon
+    Check(PolicyCheck),
+    /// Show what policy does with a login of USER, rule by rule
+    Explain(PolicyExplain),
+    /// Put the policy file into force, all of it or nothing
+    Apply(PolicyApply),
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyCheck {
+    /// Policy file; the drop-ins in conf.d beside it are read too
+    /// [default: /etc/countersign/countersign.toml]
+    #[arg(verbatim_doc_comment)]
+    pub(crate) file: Option<PathBuf>,
+    /// Do not ask whether the groups exist on this host
+    #[arg(long)]
+    pub(crate) no_groups: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyExplain {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// PAM service
+    #[arg(long, value_name = "SERVICE", default_value = "sshd", value_parser = service)]
+    pub(crate) service: String,
+    /// Where the login comes from: an address, "local" or
+    /// "unknown" [default: local]
+    #[arg(long, value_name = "ADDRESS", value_parser = place, verbatim_doc_comment)]
+    pub(crate) from: Option<From>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where an explained login comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// This machine.
+    Local,
+    /// Something remote that is no address.
+    Unknown,
+    /// There.
+    Address(IpAddr),
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyApply {
+    /// Show what would happen, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Apply it even if it protects less; shows what, and asks
+    #[arg(long)]
+    pub(crate) accept_weaker: bool,
+    /// Do not ask
+    #[arg(long, requires = "accept_weaker")]
+    pub(crate) yes: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// A login name as far as this side can judge it; whether it exists is the daemon's answer.
 fn user(text: &str) -> Result<String, &'static str> {
     match text.len() {
         0 => Err("a login name is not empty"),
         1..=256 => Ok(text.to_owned()),
         _ => Err("a login name has at most 256 bytes"),
+    }
+}
+
+/// The name of a PAM service, which is the name of a file.
+fn service(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("a service is not empty"),
+        _ if text.len() > 256 => Err("a service has at most 256 bytes"),
+        _ if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
+            Err("a service is the name of one file in /etc/pam.d")
+        }
+        // libpam turns the names into lower case before any module sees them.
+        _ => Ok(text.to_lowercase()),
+    }
+}
+
+/// Names of hosts are never resolved: whoever answers for a name would choose the policy.
+fn place(text: &str) -> Result<From, &'static str> {
+    match text {
+        "local" => Ok(From::Local),
+        "unknown" => Ok(From::Unknown),
+        _ => text
+            .parse()
+            .map(From::Address)
+            .map_err(|_| "write an address such as 192.0.2.7, or local, or unknown; names are not resolved"),
     }
 }
 
@@ -147,6 +258,11 @@ mod tests {
         assert!(usage(&["countersignctl", "reset", "alice", "--reason", "a\nb"]));
         assert!(usage(&["countersignctl", "log", "--limit", "0"]));
         assert!(usage(&["countersignctl", "log", "-o"]));
+        assert!(usage(&["countersignctl", "policy"]));
+        assert!(usage(&["countersignctl", "policy", "explain"]));
+        assert!(usage(&["countersignctl", "policy", "explain", "alice", "--from", "host.example"]));
+        assert!(usage(&["countersignctl", "policy", "explain", "alice", "--service", "a/b"]));
+        assert!(usage(&["countersignctl", "policy", "apply", "--yes"]));
         assert!(!usage(&["countersignctl", "log", "--", "-o"]));
     }
 }

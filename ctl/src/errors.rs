@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NotAuthorized = 4,
     /// The daemon or the bus does not answer, or cannot decide.
     Unavailable = 5,
+    /// What was looked at has problems, and they have been printed.
+    Problems = 6,
 }
 
 /// Why a verb did not do its work. An empty message means that nothing needs to be said.

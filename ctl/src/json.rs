@@ -1,6 +1,6 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
-use countersign_protocol::manager::{Login, Person};
+use countersign_protocol::manager::{Applied, Explanation, Login, Person};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -56,6 +56,15 @@ struct PersonLine<'p> {
     locks: Vec<LockPart<'p>>,
     failures: u32,
     last_verified: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed: Option<Vec<ConfirmedPart<'p>>>,
+}
+
+#[derive(Serialize)]
+struct ConfirmedPart<'p> {
+    service: &'p str,
+    source: &'p str,
+    at: i64,
 }
 
 #[derive(Serialize)]
@@ -75,6 +84,20 @@ struct LockPart<'p> {
 
 /// One person, one line of `users --json`.
 pub(crate) fn person(person: &Person) -> String {
+    to_line(&person_line(person))
+}
+
+/// The person of `status USER --json`. A listing does not say where logins were confirmed from.
+pub(crate) fn person_in_full(person: &Person) -> String {
+    let confirmed = person.confirmed.iter().map(|one| ConfirmedPart {
+        service: &one.service,
+        source: &one.source,
+        at: one.at,
+    });
+    to_line(&PersonLine { confirmed: Some(confirmed.collect()), ..person_line(person) })
+}
+
+fn person_line(person: &Person) -> PersonLine<'_> {
     let factors = person.factors.iter().map(|factor| FactorPart {
         kind: &factor.kind,
         name: &factor.name,
@@ -86,14 +109,105 @@ pub(crate) fn person(person: &Person) -> String {
         .locks
         .iter()
         .map(|lock| LockPart { lane: &lock.lane, seconds: (lock.seconds >= 0).then_some(lock.seconds) });
-    to_line(&PersonLine {
+    PersonLine {
         user: &person.user,
         uid: person.uid,
         factors: factors.collect(),
         locks: locks.collect(),
         failures: person.failures,
         last_verified: unless_never(person.last_verified),
+        confirmed: None,
+    }
+}
+
+/// The daemon, for `status --json`.
+#[derive(Serialize)]
+struct HostLine<'h> {
+    version: &'h str,
+    config: &'h str,
+    policy_hash: &'h str,
+    enrolled: u64,
+}
+
+pub(crate) fn host(version: &str, config: &str, policy_hash: &str, enrolled: u64) -> String {
+    to_line(&HostLine { version, config, policy_hash, enrolled })
+}
+
+/// What `policy check --json` prints.
+#[derive(Serialize)]
+pub(crate) struct CheckLine<'c> {
+    pub(crate) ok: bool,
+    pub(crate) problems: &'c [String],
+    pub(crate) warnings: &'c [String],
+    /// Empty where the files could not be read as policies.
+    pub(crate) policies: Vec<&'c str>,
+    pub(crate) hash: Option<&'c str>,
+}
+
+pub(crate) fn check(line: &CheckLine<'_>) -> String {
+    to_line(line)
+}
+
+/// What `policy explain --json` prints.
+#[derive(Serialize)]
+struct ExplanationLine<'e> {
+    user: &'e str,
+    service: &'e str,
+    from: &'e str,
+    decision: &'e str,
+    policy: &'e str,
+    certain: bool,
+    walk: Vec<RulePart<'e>>,
+    prompts: &'e [String],
+}
+
+#[derive(Serialize)]
+struct RulePart<'e> {
+    policy: &'e str,
+    status: &'e str,
+    result: &'e str,
+    because: &'e str,
+}
+
+pub(crate) fn explanation(user: &str, service: &str, from: &str, said: &Explanation) -> String {
+    let walk = said.walk.iter().map(|rule| RulePart {
+        policy: &rule.policy,
+        status: &rule.status,
+        result: &rule.applies,
+        because: &rule.because,
+    });
+    to_line(&ExplanationLine {
+        user,
+        service,
+        from,
+        decision: &said.decision,
+        policy: &said.policy,
+        certain: said.certain,
+        walk: walk.collect(),
+        prompts: &said.prompts,
     })
+}
+
+/// What `policy apply --json` prints.
+#[derive(Serialize)]
+struct AppliedLine<'a> {
+    applied: bool,
+    dry_run: bool,
+    problems: &'a [String],
+    weaker: &'a [String],
+    warnings: &'a [String],
+    /// Of what is in force afterwards, where the daemon came that far.
+    hash: Option<&'a str>,
+}
+
+pub(crate) fn applied(applied: &Applied, dry_run: bool) -> String {
+    let Applied { applied, weaker, warnings, hash } = applied;
+    to_line(&AppliedLine { applied: *applied, dry_run, problems: &[], weaker, warnings, hash: Some(hash) })
+}
+
+/// The same object for a file that cannot be applied.
+pub(crate) fn broken(problems: &[String], dry_run: bool) -> String {
+    to_line(&AppliedLine { applied: false, dry_run, problems, weaker: &[], warnings: &[], hash: None })
 }
 
 /// What `enroll --json` prints first.
@@ -150,7 +264,7 @@ fn escape_into(line: &mut String, text: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use countersign_protocol::manager::{Factor, Lock};
+    use countersign_protocol::manager::{Confirmed, Factor, Lock};
 
     pub(crate) fn example() -> Login {
         Login {
@@ -208,6 +322,7 @@ pub(crate) mod tests {
             locks: vec![Lock { lane: "other".into(), seconds: -1 }],
             failures: 3,
             last_verified: 0,
+            confirmed: vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 7 }],
         };
         assert_eq!(
             person(&one),
@@ -217,5 +332,9 @@ pub(crate) mod tests {
              \"locks\":[{\"lane\":\"other\",\"seconds\":null}],\"failures\":3,\
              \"last_verified\":null}"
         );
+        let full = person_in_full(&one);
+        let more = "\"last_verified\":null,\
+                    \"confirmed\":[{\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":7}]}";
+        assert!(full.ends_with(more), "{full}");
     }
 }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, PolicyVerb, Verb};
 use crate::errors::Failure;
-use crate::{bus, enroll, log, reset, status, terminal, text, unlock, users};
+use crate::{bus, enroll, forget, log, policy, reset, status, terminal, text, unlock, users};
 
 /// Runs the verb of this process's command line.
 pub(crate) fn run() -> ExitCode {
@@ -29,7 +29,15 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match &cli.verb {
         Verb::Enroll(args) => enroll::refuse_early(args)?,
         Verb::Reset(args) => reset::refuse_early(args)?,
-        Verb::Status(_) | Verb::Log(_) | Verb::Users(_) | Verb::Unlock(_) => {}
+        // This one needs no daemon at all: it may not be installed yet.
+        Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
+        Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
+        Verb::Policy(PolicyVerb::Explain(_))
+        | Verb::Status(_)
+        | Verb::Log(_)
+        | Verb::Users(_)
+        | Verb::Unlock(_)
+        | Verb::Forget(_) => {}
     }
     let manager = bus::connect(&cli.bus).await?;
     match cli.verb {
@@ -39,6 +47,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Users(args) => users::run(&manager, args).await,
         Verb::Reset(args) => reset::run(&manager, args).await,
         Verb::Unlock(args) => unlock::run(&manager, args).await,
+        Verb::Forget(args) => forget::run(&manager, args).await,
+        Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
+        Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
+        Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::run(&manager, &args).await,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::errors::Failure;
 use crate::output::Output;
 use crate::table::{Column, lines};
 use crate::terminal::Screen;
-use crate::{text, time};
+use crate::{json, text, time};
 
 const FACTORS: &[Column] = &[
     Column { title: "FACTOR", narrowest: 8, rank: 0 },
@@ -17,23 +17,50 @@ const FACTORS: &[Column] = &[
     Column { title: "LEFT", narrowest: 4, rank: 0 },
 ];
 
+const CONFIRMED: &[Column] = &[
+    Column { title: "SERVICE", narrowest: 8, rank: 1 },
+    Column { title: "SOURCE", narrowest: 15, rank: 0 },
+    Column { title: "CONFIRMED", narrowest: 20, rank: 2 },
+];
+
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let mut out = Output::stdout();
     match args.user {
         None => {
             let (version, config, hash, people) = manager.host_status().await?;
-            let show = |text: &str| screen.show(text);
-            out.line(&text::host(&show(&version), &show(&config), &show(&hash), people))?;
+            if args.json {
+                out.line(&json::host(&version, &config, &hash, people))?;
+            } else {
+                out.line(&host(&version, &config, &hash, people, screen))?;
+            }
         }
         Some(user) => {
             let person = manager.status(&user).await?;
+            if args.json {
+                out.line(&json::person_in_full(&person))?;
+                return out.flush();
+            }
             for line in person_lines(&person, screen) {
                 out.line(&line)?;
             }
         }
     }
     out.flush()
+}
+
+/// The daemon. What follows the first semicolon of its words is why the file on disk is not what
+/// is in force; it may have several lines, and stands last, where it is seen.
+fn host(version: &str, config: &str, hash: &str, people: u64, screen: Screen) -> String {
+    let show = |text: &str| screen.show(text);
+    let (in_force, trouble) = config.split_once("; ").map_or((config, None), |(a, b)| (a, Some(b)));
+    let mut shown = text::host(&show(version), &show(in_force), &show(hash), people);
+    if let Some(trouble) = trouble {
+        let lines: Vec<String> = trouble.lines().map(show).collect();
+        shown.push('\n');
+        shown.push_str(&text::trouble(&lines.join("\n")));
+    }
+    shown
 }
 
 fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
@@ -46,8 +73,23 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
     shown.extend(person.locks.iter().map(|lock| text::lock(&screen.show(&lock.lane), &opens(lock.seconds))));
     if person.factors.is_empty() {
         shown.push(text::no_factor(&screen.show(&person.user)));
-        return shown;
+    } else {
+        shown.push(String::new());
+        shown.extend(factor_lines(person, screen));
     }
+    if !person.confirmed.is_empty() {
+        shown.push(text::confirmed_from(&screen.show(&person.user)));
+        let rows: Vec<Vec<String>> = person
+            .confirmed
+            .iter()
+            .map(|one| vec![one.service.clone(), one.source.clone(), time::utc(one.at)])
+            .collect();
+        shown.extend(lines(CONFIRMED, &rows, screen));
+    }
+    shown
+}
+
+fn factor_lines(person: &Person, screen: Screen) -> Vec<String> {
     let rows: Vec<Vec<String>> = person
         .factors
         .iter()
@@ -62,9 +104,7 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
             ]
         })
         .collect();
-    shown.push(String::new());
-    shown.extend(lines(FACTORS, &rows, screen));
-    shown
+    lines(FACTORS, &rows, screen)
 }
 
 /// A time, or "never".
@@ -79,7 +119,7 @@ fn opens(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_protocol::manager::{Factor, Lock};
+    use countersign_protocol::manager::{Confirmed, Factor, Lock};
 
     #[test]
     fn a_locked_person_with_two_factors() {
@@ -97,6 +137,7 @@ mod tests {
             locks: vec![Lock { lane: "other".into(), seconds: 40 }, Lock { lane: "all".into(), seconds: -1 }],
             failures: 5,
             last_verified: 0,
+            confirmed: vec![],
         };
         let shown = person_lines(&person, Screen { width: Some(80), utf8: true }).join("\n");
         assert!(shown.contains("40 s"), "{shown}");
@@ -104,5 +145,55 @@ mod tests {
         assert!(shown.contains("8"), "{shown}");
         assert!(!shown.contains('\u{1b}'));
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
+
+    const SCREEN: Screen = Screen { width: Some(80), utf8: true };
+
+    #[test]
+    fn somebody_whose_places_are_remembered() {
+        let person = Person {
+            user: "alice".into(),
+            uid: 1000,
+            factors: vec![],
+            locks: vec![],
+            failures: 0,
+            last_verified: 1_795_332_612,
+            confirmed: vec![
+                Confirmed { service: "sshd".into(), source: "192.0.2.7\u{1b}".into(), at: 1_795_332_612 },
+                Confirmed { service: "login".into(), source: "local".into(), at: 1_795_332_600 },
+            ],
+        };
+        assert_eq!(
+            person_lines(&person, SCREEN).join("\n"),
+            "user           alice (uid 1000)\n\
+             last verified  2026-11-22 07:30:12Z\n\
+             wrong answers  0 in a row\n\
+             factors        none. To enroll:  countersignctl enroll alice\n\
+             \n\
+             Logins confirmed since this host started. A policy with `remember` lets alice\n\
+             pass unasked from there for so long. To end that:  countersignctl forget alice\n\
+             \n\
+             SERVICE  SOURCE         CONFIRMED\n\
+             sshd     192.0.2.7\\x1b  2026-11-22 07:30:12Z\n\
+             login    local          2026-11-22 07:30:00Z"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_in_force_is_said_last_and_loud() {
+        let config =
+            "2 policies in force; the policy file is NOT in force: f.toml:3:1: x; y\nf.toml:4:1: \u{1b}";
+        assert_eq!(
+            host("0.1.0", config, "ab12", 2, SCREEN),
+            "countersignd   0.1.0\n\
+             configuration  2 policies in force\n\
+             policy hash    ab12\n\
+             enrolled       2\n\
+             \n\
+             WARNING: the policy file is NOT in force: f.toml:3:1: x; y\n\
+             f.toml:4:1: \\x1b\n\
+             What would be applied, and why not:  countersignctl policy apply --dry-run"
+        );
+        assert!(!host("0.1.0", "1 policy in force", "ab12", 2, SCREEN).contains("WARNING"));
     }
 }

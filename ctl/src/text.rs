@@ -3,7 +3,11 @@
 //! An error says what happened, why, and what to type next. Lines fit 80 columns as far as the
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
+mod policy;
+
 use std::fmt::Display;
+
+pub(crate) use policy::*;
 
 pub(crate) const NEVER: &str = "never";
 pub(crate) const NONE: &str = "none";
@@ -63,6 +67,10 @@ pub(crate) fn not_authorized(said: &str) -> String {
     } else {
         "Only root may do this for now. Try again with sudo."
     };
+    // The bus explains a refusal by its own rules, in a paragraph that helps nobody here.
+    if said.starts_with("Rejected send message") || said.starts_with("Sender is not authorized") {
+        return format!("the system bus does not let you do this.\n{next}");
+    }
     format!("this is not allowed ({}).\n{next}", reason(said))
 }
 
@@ -202,6 +210,21 @@ pub(crate) fn person(user: &str, uid: u32, failures: u32, last: &str) -> String 
     )
 }
 
+/// What stands below the daemon's state when it does not run by its file.
+pub(crate) fn trouble(what: &str) -> String {
+    format!(
+        "\nWARNING: {what}\n\
+         What would be applied, and why not:  countersignctl policy apply --dry-run"
+    )
+}
+
+pub(crate) fn confirmed_from(user: &str) -> String {
+    format!(
+        "\nLogins confirmed since this host started. A policy with `remember` lets {user}\n\
+         pass unasked from there for so long. To end that:  countersignctl forget {user}\n"
+    )
+}
+
 pub(crate) fn lock(lane: &str, opens: &str) -> String {
     format!("locked         {lane}, {opens}")
 }
@@ -225,7 +248,7 @@ pub(crate) fn newest_only(limit: u64) -> String {
     format!("(The newest {limit}. For more:  countersignctl log --limit N)")
 }
 
-// ---- reset, unlock ----
+// ---- reset, unlock, forget ----
 
 pub(crate) const RESET_NEEDS_YES: &str = "reset asks before it removes anything, and standard input is no terminal.\n\
     Nothing was changed. Add --yes if you are sure.";
@@ -254,5 +277,13 @@ pub(crate) fn unlocked(user: &str, lifted: u32) -> String {
         0 => format!("No lock holds on {user}."),
         1 => format!("1 lock lifted. {user} can try again now."),
         n => format!("{n} locks lifted. {user} can try again now."),
+    }
+}
+
+pub(crate) fn forgotten(user: &str, places: u32) -> String {
+    match places {
+        0 => format!("No place of {user} was remembered; nothing was changed."),
+        1 => format!("1 remembered place forgotten. {user} is asked again there."),
+        n => format!("{n} remembered places forgotten. {user} is asked again everywhere."),
     }
 }

@@ -171,7 +171,45 @@ fn status_of_the_host_and_of_a_person() {
     for word in ["alice (uid 1000)", "totp", "recovery", "2026-11-22 07:30:12Z", "never", "10"] {
         assert!(person.out.contains(word), "{word}: {}", person.out);
     }
+    assert!(person.out.contains("\nsshd     192.0.2.7  2026-11-22 07:31:40Z\n"), "{}", person.out);
+    assert!(person.out.contains("countersignctl forget alice"), "{}", person.out);
     assert_eq!(run(&bus, &["status", "nobody-here"]).code, 3);
+}
+
+#[test]
+fn status_as_json() {
+    let (bus, _daemon) = start(Script::default());
+    assert_eq!(
+        run(&bus, &["status", "--json"]).out,
+        "{\"version\":\"0.1.0\",\"config\":\"loaded\",\"policy_hash\":\"ab12\",\"enrolled\":2}\n"
+    );
+    assert_eq!(
+        run(&bus, &["status", "alice", "--json"]).out,
+        "{\"user\":\"alice\",\"uid\":1000,\"factors\":[\
+         {\"kind\":\"totp\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":null},\
+         {\"kind\":\"recovery\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":10}],\
+         \"locks\":[],\"failures\":0,\"last_verified\":1795332700,\"confirmed\":[\
+         {\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":1795332700}]}\n"
+    );
+}
+
+#[test]
+fn status_says_that_the_file_is_not_in_force() {
+    let config = "1 policy in force; the policy file is NOT in force: f.toml:1:1: \u{1b}[2J\nf.toml:2:1: y";
+    let (bus, _daemon) = start(Script { config: config.into(), ..Script::default() });
+    let host = run(&bus, &["status"]);
+    assert_eq!(
+        host.out,
+        "countersignd   0.1.0\n\
+         configuration  1 policy in force\n\
+         policy hash    ab12\n\
+         enrolled       2\n\
+         \n\
+         WARNING: the policy file is NOT in force: f.toml:1:1: \\x1b[2J\n\
+         f.toml:2:1: y\n\
+         What would be applied, and why not:  countersignctl policy apply --dry-run\n"
+    );
+    assert_eq!(host.code, 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `reset` and `unlock`, and every way of not being served.
+//! `reset`, `unlock` and `forget`, and every way of not being served.
 
 mod support;
 
@@ -48,6 +48,16 @@ fn unlock_says_what_it_did() {
     let ended = piped(&mut ctl(&bus.address(), &["unlock", "alice"]), "");
     assert_eq!((ended.code, ended.out.as_str()), (0, "1 lock lifted. alice can try again now.\n"));
     assert_eq!(daemon.calls(), ["Unlock alice "]);
+}
+
+#[test]
+fn forget_says_what_it_did() {
+    let (bus, daemon) = start();
+    let ended = piped(&mut ctl(&bus.address(), &["forget", "alice"]), "");
+    assert_eq!(ended.out, "2 remembered places forgotten. alice is asked again everywhere.\n");
+    assert_eq!(ended.code, 0);
+    assert_eq!(piped(&mut ctl(&bus.address(), &["forget", "nobody-here"]), "").code, 3);
+    assert_eq!(daemon.calls(), ["Forget alice", "Forget nobody-here"]);
 }
 
 #[test]
@@ -116,14 +126,24 @@ fn wrong_usage_and_help() {
         &["reset", "alice"],
         &["log", "--limit", "0"],
         &["enroll", "a\u{1b}[2J", "x"],
+        &["policy", "explain", "alice", "--from", "host.example\u{1b}[2J"],
+        &["policy", "apply", "--yes"],
     ] {
         let ended = piped(&mut ctl(&bus.address(), args), "");
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");
         assert!(!ended.err.is_empty() && !ended.err.contains('\u{1b}'), "{:?}", ended.err);
     }
-    for args in
-        [&["--help"][..], &["--version"], &["log", "--help"], &["enroll", "--help"], &["reset", "--help"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["log", "--help"],
+        &["enroll", "--help"],
+        &["reset", "--help"],
+        &["policy", "--help"],
+        &["policy", "check", "--help"],
+        &["policy", "explain", "--help"],
+        &["policy", "apply", "--help"],
+    ] {
         let ended = piped(&mut ctl(&bus.address(), args), "");
         assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{args:?}");
         assert!(ended.out.lines().all(|line| line.chars().count() <= 80), "{}", ended.out);

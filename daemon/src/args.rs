@@ -21,16 +21,22 @@ pub struct Args {
     /// State directory
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign")]
     pub state: PathBuf,
-    /// Sealing key
-    #[arg(long, value_name = "FILE", default_value = "/etc/countersign/key")]
-    pub key_file: PathBuf,
+    /// Sealing key [default: the systemd credential countersign.key, else /etc/countersign/key]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Args {
     /// Where the state lies.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        Layout { state: self.state.clone(), key: self.key_file.clone() }
+        // The unit hands the daemon a credential; `--init` always makes the file.
+        let credential = if self.init { None } else { credential() };
+        let key = self.key_file.clone().or(credential);
+        Layout {
+            state: self.state.clone(),
+            key: key.unwrap_or_else(|| PathBuf::from("/etc/countersign/key")),
+        }
     }
 
     /// The address of the bus. Compiled in unless given: no environment variable moves it.
@@ -44,4 +50,10 @@ impl Args {
     pub fn also_owner(&self) -> Option<u32> {
         self.bus.as_ref().map(|_| nix::unistd::geteuid().as_raw())
     }
+}
+
+/// The sealing key as the service manager hands it over (systemd.exec(5), `LoadCredential=`).
+fn credential() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join("countersign.key");
+    path.exists().then_some(path)
 }

@@ -1,11 +1,12 @@
 //! What the use cases of one running daemon share.
 
 use crate::clock::Clock;
+use crate::decide::throttle::Cap;
 use crate::error::Error;
-use crate::people::Directory;
+use crate::in_force::{InForce, Policies};
 use crate::seal::Keys;
-use crate::store::{Layout, Store, read_key};
-use countersign_config::Config;
+use crate::store::{Closed, Layout, Store, read_key};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -15,34 +16,43 @@ pub struct Host {
     pub store: Store,
     /// The sealing keys.
     pub keys: Arc<Keys>,
-    /// The policy in force.
-    pub config: Arc<Config>,
-    /// Users and groups.
-    pub directory: Directory,
+    /// The policies, and which are in force.
+    pub policies: Policies,
     /// The clocks.
     pub clock: Clock,
     hasher: Semaphore,
 }
 
 impl Host {
-    /// Opens everything, or nothing.
+    /// Opens everything, or nothing. Also gives what tells that the store is closed again.
     ///
     /// # Errors
     /// When key, instance file and database do not vouch for each other, or any cannot be read.
-    pub fn open(layout: Layout, config: Config) -> Result<Self, Error> {
+    pub fn open(layout: Layout, config: &Path, also_owner: Option<u32>) -> Result<(Self, Closed), Error> {
         let (master, instance) = read_key(&layout.key)?;
-        let keys = Keys::derive(&master, instance)?;
+        let keys = Arc::new(Keys::derive(&master, instance)?);
         drop(master);
-        let store = Store::open(layout, instance)?;
-        let groups = config.policies.iter().flat_map(|p| p.groups.iter().flatten()).cloned().collect();
-        Ok(Self {
+        let (store, closed) = Store::open(layout.clone(), instance)?;
+        let host = Self {
             store,
-            keys: Arc::new(keys),
-            directory: Directory::new(groups),
-            config: Arc::new(config),
+            policies: Policies::open(config, also_owner, layout, Arc::clone(&keys))?,
+            keys,
             clock: Clock::new()?,
             hasher: Semaphore::new(1),
-        })
+        };
+        Ok((host, closed))
+    }
+
+    /// The policies in force now.
+    #[must_use]
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.policies.current()
+    }
+
+    /// Where failures in a row end, by the policy in force.
+    #[must_use]
+    pub fn cap(&self) -> Cap {
+        Cap::of(self.in_force().config.throttle)
     }
 
     /// Runs a memory-hard computation on a thread of its own, one at a time.

@@ -10,6 +10,9 @@
 //! CancelEnrollment(s enrollment)
 //! Reset(s user, s reason)                        -> u            factors removed
 //! Unlock(s user, s reason)                       -> u            locks lifted
+//! Forget(s user)                                 -> u            remembered sources forgotten
+//! ExplainPolicy(s user, s service, s from)       -> explanation
+//! ApplyPolicy(b accept_weaker, b dry_run)        -> applied
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +42,18 @@ pub struct Lock {
     pub seconds: i64,
 }
 
+/// A source that a login of a person was confirmed from, since this boot. Where the policy says
+/// `remember`, they pass from it unasked for that long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Confirmed {
+    /// The PAM service.
+    pub service: String,
+    /// The source, as failures are counted under it.
+    pub source: String,
+    /// When, in seconds since 1970.
+    pub at: i64,
+}
+
 /// A person as the daemon knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Person {
@@ -54,6 +69,49 @@ pub struct Person {
     pub failures: u32,
     /// When they last passed, in seconds since 1970; 0 is never.
     pub last_verified: i64,
+    /// Where their logins were confirmed from since this boot, newest first.
+    pub confirmed: Vec<Confirmed>,
+}
+
+/// One policy as a login met it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Rule {
+    /// The policy's name.
+    pub policy: String,
+    /// `hit`, `miss` or `may`.
+    pub applies: String,
+    /// What kept it from a certain hit: `service`, `network` or `person`; empty for a hit.
+    pub because: String,
+    /// `enforce`, `report` or `off`.
+    pub status: String,
+}
+
+/// What policy would do with one login, and how it comes to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Explanation {
+    /// `required`, `required-if-enrolled`, `report`, `off` or `no-policy`.
+    pub decision: String,
+    /// The policy that decides, or empty.
+    pub policy: String,
+    /// False when something could not be determined, and therefore counts as required.
+    pub certain: bool,
+    /// The policies in order, up to the first that certainly applies.
+    pub walk: Vec<Rule>,
+    /// What this person would see after the first factor, line by line; empty is nothing.
+    pub prompts: Vec<String>,
+}
+
+/// What came of applying the policy file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Applied {
+    /// Whether the file is now in force; for a dry run, whether it would be.
+    pub applied: bool,
+    /// What it protects less than the policy before it, in sentences.
+    pub weaker: Vec<String>,
+    /// What is worth knowing about it.
+    pub warnings: Vec<String>,
+    /// Hash of the configuration in force afterwards.
+    pub hash: String,
 }
 
 /// One login, which is one row of the attempt log.
@@ -119,4 +177,11 @@ pub trait Manager {
     fn reset(&self, user: &str, reason: &str) -> zbus::Result<u32>;
     /// Lifts the locks of a person; returns how many.
     fn unlock(&self, user: &str, reason: &str) -> zbus::Result<u32>;
+    /// Forgets the sources that a person would pass unasked from; returns how many.
+    fn forget(&self, user: &str) -> zbus::Result<u32>;
+    /// What policy would do with a login of this user to this service from this address ("" is this
+    /// machine).
+    fn explain_policy(&self, user: &str, service: &str, from: &str) -> zbus::Result<Explanation>;
+    /// Puts the configuration file into force, all of it or nothing.
+    fn apply_policy(&self, accept_weaker: bool, dry_run: bool) -> zbus::Result<Applied>;
 }

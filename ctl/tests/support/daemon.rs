@@ -1,10 +1,11 @@
 //! A daemon that answers from a script and remembers what it was asked.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_protocol::manager::{Factor, Login, Person};
+use countersign_protocol::manager::{Applied, Confirmed, Explanation, Factor, Login, Person, Rule};
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
 
@@ -23,6 +24,10 @@ pub struct Script {
     pub logins: Vec<Login>,
     /// Answer each page as if it were the first.
     pub repeat_pages: bool,
+    /// The state of the configuration; empty is a healthy one.
+    pub config: String,
+    /// What ApplyPolicy answers, call by call: a result, or the problems of a broken file.
+    pub applies: VecDeque<Result<Applied, String>>,
 }
 
 /// A running scripted daemon.
@@ -85,6 +90,33 @@ pub fn person(user: &str, uid: u32) -> Person {
         locks: Vec::new(),
         failures: 0,
         last_verified: 1_795_332_700,
+        confirmed: Vec::new(),
+    }
+}
+
+pub fn explanation() -> Explanation {
+    let rule = |policy: &str, applies: &str, because: &str, status: &str| Rule {
+        policy: policy.into(),
+        applies: applies.into(),
+        because: because.into(),
+        status: status.into(),
+    };
+    Explanation {
+        decision: "required".into(),
+        policy: "operators".into(),
+        certain: true,
+        walk: vec![rule("robots", "miss", "person", "off"), rule("operators", "hit", "", "enforce")],
+        prompts: vec!["Verification code: ".into()],
+    }
+}
+
+/// What came of applying a file that protects so much less.
+pub fn applied(applied: bool, weaker: &[&str]) -> Applied {
+    Applied {
+        applied,
+        weaker: weaker.iter().map(|sentence| (*sentence).to_owned()).collect(),
+        warnings: vec!["f.toml:3: odd".into()],
+        hash: "0123456789abcdef".repeat(4),
     }
 }
 
@@ -144,14 +176,17 @@ fn known(user: &str) -> Result<(), Error> {
 #[zbus::interface(name = "org.countersign1.Manager")]
 impl Manager {
     fn host_status(&self) -> (String, String, String, u64) {
-        drop(self.note("HostStatus".into()));
-        ("0.1.0".into(), "loaded".into(), "ab12".into(), 2)
+        let script = self.note("HostStatus".into());
+        let config = if script.config.is_empty() { "loaded" } else { &script.config };
+        ("0.1.0".into(), config.into(), "ab12".into(), 2)
     }
 
     fn status(&self, user: &str) -> Result<(Person,), Error> {
         drop(self.note(format!("Status {user}")));
         known(user)?;
-        Ok((person(user, 1000),))
+        let confirmed =
+            vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 1_795_332_700 }];
+        Ok((Person { confirmed, ..person(user, 1000) },))
     }
 
     fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> Vec<Person> {
@@ -203,5 +238,23 @@ impl Manager {
         drop(self.note(format!("Unlock {user} {reason}")));
         known(user)?;
         Ok(1)
+    }
+
+    fn forget(&self, user: &str) -> Result<u32, Error> {
+        drop(self.note(format!("Forget {user}")));
+        known(user)?;
+        Ok(2)
+    }
+
+    fn explain_policy(&self, user: &str, service: &str, from: &str) -> Result<(Explanation,), Error> {
+        drop(self.note(format!("ExplainPolicy {user} {service} {from}")));
+        known(user)?;
+        Ok((explanation(),))
+    }
+
+    fn apply_policy(&self, accept_weaker: bool, dry_run: bool) -> Result<(Applied,), Error> {
+        let mut script = self.note(format!("ApplyPolicy {accept_weaker} {dry_run}"));
+        let answer = script.applies.pop_front().expect("as many calls as the script has");
+        answer.map(|applied| (applied,)).map_err(Error::InvalidArgument)
     }
 }

@@ -1,7 +1,7 @@
 //! Enrolling somebody: a fresh secret, kept only after its first code.
 
 use super::find;
-use crate::decide::recovery::{Code, LENGTH, SALT_BYTES, SET_SIZE};
+use crate::decide::recovery::{Code, LENGTH, SALT_BYTES};
 use crate::decide::totp::{self, Authenticator, Match, SECRET_BYTES};
 use crate::error::Error;
 use crate::host::Host;
@@ -34,23 +34,31 @@ pub struct Enrollment {
 pub async fn begin_enrollment(host: &Host, user: &str) -> Result<Enrollment, Error> {
     let now = host.clock.now()?;
     let uid = find(host, user).await?;
-    let person = host.directory.person(user).await;
+    let force = host.in_force();
+    let rules = force.config.totp;
+    let person = force.directory.person(user).await;
     let secret = Zeroizing::new(random::bytes::<SECRET_BYTES>()?);
     let token: [u8; 16] = random::bytes()?;
     let sealed = host.keys.seal(&enrollment_row(uid), secret.as_slice())?;
     host.store
         .begin_enrollment(
-            PendingEnrollment { uid, name: user.to_owned(), secret: sealed },
+            PendingEnrollment {
+                uid,
+                name: user.to_owned(),
+                secret: sealed,
+                digits: rules.digits,
+                period: rules.period,
+            },
             token_hash(&token),
             now,
         )
         .await?;
-    let issuer = decide::policy::label(&host.config, &person);
+    let issuer = decide::policy::label(&force.config, &person);
     let account = format!("{user}@{}", host_name());
     let secret = totp::base32(secret.as_slice());
     Ok(Enrollment {
         id: random::hex(&token),
-        uri: totp::uri(&issuer, &account, &secret),
+        uri: totp::uri(&issuer, &account, &secret, rules.digits, rules.period),
         secret,
         issuer,
         account,
@@ -67,13 +75,15 @@ pub async fn confirm_enrollment(
     code: &Zeroizing<Vec<u8>>,
 ) -> Result<Vec<Zeroizing<String>>, Error> {
     let now = host.clock.now()?;
+    let force = host.in_force();
+    let skew = force.config.totp.skew;
     let token = token_hash(&parse_id(id)?);
     let digits: Zeroizing<String> = Zeroizing::new(
         String::from_utf8_lossy(code).chars().filter(|c| !c.is_whitespace()).take(16).collect(),
     );
     let salt: [u8; SALT_BYTES] = random::bytes()?;
-    let mut codes = Vec::with_capacity(SET_SIZE);
-    for _ in 0..SET_SIZE {
+    let mut codes = Vec::new();
+    for _ in 0..force.config.recovery.codes {
         codes.push(Code::from_random(&random::bytes::<LENGTH>()?));
     }
     let shown: Vec<_> = codes.iter().map(Code::show).collect();
@@ -88,9 +98,9 @@ pub async fn confirm_enrollment(
             let app = Authenticator {
                 id: 0,
                 secret,
-                digits: totp::DIGITS,
-                period: totp::PERIOD,
-                skew: totp::SKEW,
+                digits: pending.digits,
+                period: pending.period,
+                skew,
                 last_step: -1,
             };
             Ok(match app.check(&digits, now.wall) {
@@ -99,10 +109,13 @@ pub async fn confirm_enrollment(
             })
         })
         .await?;
-    if !kept {
-        return Err(Error::InvalidArgument("that code is not right; check that the phone's clock is set automatically and type the code shown now".into()));
-    }
-    journal::notice("somebody was enrolled", &[("by", "uid 0")]);
+    let Some(name) = kept else {
+        return Err(Error::InvalidArgument(
+            "that code is not right; check that the phone's clock is set automatically and type the code shown now"
+                .into(),
+        ));
+    };
+    journal::notice("somebody was enrolled", &[("user", &name), ("by", "uid 0")]);
     Ok(shown)
 }
 

@@ -2,10 +2,14 @@
 
 mod enroll;
 mod people;
+mod policy;
+mod prune;
 mod report;
 
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
-pub use people::{reset, unlock};
+pub use people::{forget, reset, unlock};
+pub use policy::{apply, explain, reload_on_signal};
+pub use prune::prune;
 pub use report::{host_status, log, status, users};
 
 use crate::decide::policy::Resolution;
@@ -17,7 +21,7 @@ const PAGE: u32 = 2000;
 
 /// Finds a person by name: the account database first, then the people we keep.
 async fn find(host: &Host, user: &str) -> Result<u32, Error> {
-    match host.directory.person(user).await.resolution {
+    match host.in_force().directory.person(user).await.resolution {
         Resolution::Found(uid) => Ok(uid),
         Resolution::NotFound => host.store.uid_of(user.to_owned()).await?.ok_or_else(|| {
             Error::NotFound(format!(

@@ -31,6 +31,21 @@ pub async fn reset(host: &Host, user: &str, reason: &str) -> Result<u32, Error> 
     Ok(removed)
 }
 
+/// Forgets every source that a person would pass unasked from; gives how many.
+///
+/// # Errors
+/// `NotFound` for nobody.
+pub async fn forget(host: &Host, user: &str) -> Result<u32, Error> {
+    let now = host.clock.now()?;
+    let uid = find(host, user).await?;
+    let forgotten = host.store.forget(uid, now).await?;
+    journal::notice(
+        "remembered sources were forgotten",
+        &[("user", user), ("uid", &uid.to_string()), ("forgotten", &forgotten.to_string())],
+    );
+    Ok(forgotten)
+}
+
 /// Lifts every lock of a person; gives how many.
 ///
 /// # Errors
@@ -38,7 +53,7 @@ pub async fn reset(host: &Host, user: &str, reason: &str) -> Result<u32, Error> 
 pub async fn unlock(host: &Host, user: &str, reason: &str) -> Result<u32, Error> {
     let now = host.clock.now()?;
     let uid = find(host, user).await?;
-    let lifted = host.store.unlock(uid, now).await?;
+    let lifted = host.store.unlock(uid, host.cap(), now).await?;
     journal::notice(
         "locks were lifted",
         &[("user", user), ("uid", &uid.to_string()), ("lifted", &lifted.to_string()), ("reason", reason)],

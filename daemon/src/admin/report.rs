@@ -10,9 +10,14 @@ use countersign_protocol::manager::{Login, Person};
 /// # Errors
 /// When the store cannot be read.
 pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), Error> {
-    let policies = host.config.policies.len();
-    let words = format!("{policies} {}", if policies == 1 { "policy" } else { "policies" });
-    Ok((env!("CARGO_PKG_VERSION").into(), words, host.config.hash.clone(), host.store.enrolled().await?))
+    let force = host.in_force();
+    let policies = force.config.policies.len();
+    let mut words = format!("{policies} {} in force", if policies == 1 { "policy" } else { "policies" });
+    if let Some(trouble) = host.policies.trouble() {
+        words.push_str("; the policy file is NOT in force: ");
+        words.push_str(&trouble);
+    }
+    Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), host.store.enrolled().await?))
 }
 
 /// One person.
@@ -22,7 +27,7 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), E
 pub async fn status(host: &Host, user: &str) -> Result<Person, Error> {
     let now = host.clock.now()?;
     let uid = find(host, user).await?;
-    host.store.person(uid, user.to_owned(), now).await
+    host.store.person(uid, user.to_owned(), host.cap(), now).await
 }
 
 /// A page of everybody who has a factor.
@@ -31,7 +36,7 @@ pub async fn status(host: &Host, user: &str) -> Result<Person, Error> {
 /// When the store cannot be read.
 pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Person>, Error> {
     let now = host.clock.now()?;
-    host.store.people(after, limit.clamp(1, PAGE), now).await
+    host.store.people(after, limit.clamp(1, PAGE), host.cap(), now).await
 }
 
 /// A page of the attempt log, newest first.

@@ -29,6 +29,9 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "CancelEnrollment", Who::Root),
     ("Manager", "Reset", Who::Root),
     ("Manager", "Unlock", Who::Root),
+    ("Manager", "Forget", Who::Root),
+    ("Manager", "ExplainPolicy", Who::Root),
+    ("Manager", "ApplyPolicy", Who::Root),
 ];
 
 /// Identifies the caller by asking the bus, and authorizes the call by the table. Gives the uid.

@@ -1,11 +1,13 @@
 //! `org.countersign1.Login` on the bus.
 
 use super::error::Refusal;
+use super::fairness::Fairness;
 use super::gate::admit;
 use crate::host::Host;
 use crate::login::{self, BeginRequest, CheckRequest, LoginId};
 use countersign_protocol::login::{FirstFactor, Step};
 use std::sync::Arc;
+use std::time::Instant;
 use zbus::message::Header;
 use zbus::{Connection, interface};
 use zeroize::Zeroizing;
@@ -18,7 +20,7 @@ fn args(step: Step) -> StepArgs {
 }
 
 /// The interface that the PAM module calls.
-pub(super) struct Login(pub(super) Arc<Host>);
+pub(super) struct Login(pub(super) Arc<Host>, pub(super) Fairness);
 
 #[interface(name = "org.countersign1.Login")]
 impl Login {
@@ -37,10 +39,14 @@ impl Login {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<StepArgs, Refusal> {
-        let caller = admit(bus, &header).await?;
         let first_factor = FirstFactor::parse(&first_factor);
         let request = BeginRequest { user, ruser, service, program, rhost, tty, first_factor };
-        Ok(args(login::begin(&self.0, caller, request).await?.into_wire()))
+        let admitted = async {
+            let caller = admit(bus, &header).await?;
+            self.1.admit(caller, Instant::now())?;
+            Ok(caller)
+        };
+        Ok(args(login::begin(&self.0, admitted, request).await?.into_wire()))
     }
 
     /// One answer.

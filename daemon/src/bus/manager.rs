@@ -125,4 +125,40 @@ impl Manager {
         admit(bus, &header).await?;
         Ok(admin::unlock(&self.0, user, reason).await?)
     }
+
+    /// Forgets remembered sources.
+    async fn forget(
+        &self,
+        user: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        admit(bus, &header).await?;
+        Ok(admin::forget(&self.0, user).await?)
+    }
+
+    /// What policy would do with a login.
+    async fn explain_policy(
+        &self,
+        user: &str,
+        service: &str,
+        from: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Explanation,), Refusal> {
+        admit(bus, &header).await?;
+        Ok((admin::explain(&self.0, user, service, from).await?,))
+    }
+
+    /// Puts the configuration file into force.
+    async fn apply_policy(
+        &self,
+        accept_weaker: bool,
+        dry_run: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Applied,), Refusal> {
+        admit(bus, &header).await?;
+        Ok((admin::apply(&self.0, accept_weaker, dry_run).await?,))
+    }
 }

@@ -1,6 +1,7 @@
 //! The bus: decode, identify the caller, authorize, hand to a use case, encode. Nothing else.
 
 mod error;
+mod fairness;
 mod gate;
 mod login;
 mod manager;

@@ -1,14 +1,20 @@
 //! Being on the bus: own the name, say we are ready, serve until told to stop.
 
+use super::fairness::Fairness;
 use super::login::Login;
 use super::manager::Manager;
+use crate::admin;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 use countersign_protocol::names;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::connection::Builder;
+
+/// How often the attempt log is pruned.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
 /// Serves the bus at this address until SIGTERM or SIGINT.
 ///
@@ -18,10 +24,11 @@ use zbus::connection::Builder;
 pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     let host = Arc::new(host);
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let bus = Builder::address(address)
-        .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host)))
-        .serve_at(names::OBJECT_PATH, Manager(host))
+        .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host), Fairness::default()))
+        .serve_at(names::OBJECT_PATH, Manager(Arc::clone(&host)))
         .name(names::BUS_NAME)
         .allow_name_replacements(false)
         .replace_existing_names(false)
@@ -37,10 +44,15 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             &[("error", &e.to_string())],
         );
     }
-    tokio::select! {
-        () = bus.closed() => return Err(Error::unavailable("the bus went away")),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            () = bus.closed() => return Err(Error::unavailable("the bus went away")),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = housekeeping.tick() => admin::prune(&host).await,
+            _ = hangup.recv() => admin::reload_on_signal(&host).await,
+        }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // Calls that were taken are answered; nothing new is.

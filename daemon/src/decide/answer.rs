@@ -1,7 +1,7 @@
 //! What one typed answer does to a login.
 
 use super::recovery::Code;
-use super::throttle::{HARD_CAP, Lane, Tally};
+use super::throttle::{Cap, Lane, Tally};
 use super::totp::{Authenticator, Match};
 use crate::clock::Moment;
 
@@ -71,7 +71,9 @@ pub struct Facts {
     /// The tally of the recovery lane.
     pub recovery_tally: Tally,
     /// The person's consecutive failures over all lanes.
-    pub failures: u32,
+    pub in_a_row: Tally,
+    /// Where those end.
+    pub cap: Cap,
     /// Confirmed authenticators; empty for unknown people.
     pub authenticators: Vec<Authenticator>,
     /// What a recovery code of the person's set it is, if it has the shape.
@@ -174,11 +176,7 @@ fn wrong(lane: Lane, reason: Reason) -> Ruling {
 
 /// Whether tries of this lane are refused now.
 fn closed(lane: Lane, tally: &Tally, facts: &Facts, now: Moment) -> Option<Ruling> {
-    if facts.payer == Payer::Person && facts.failures >= HARD_CAP {
-        return Some(Ruling::Locked(None));
-    }
-    let ms = tally.closed_for(lane, now);
-    (ms > 0).then_some(Ruling::Locked(Some(ms)))
+    locked_at_begin(facts.payer, lane, tally, facts.cap.closes(&facts.in_a_row, now), now).map(Ruling::Locked)
 }
 
 /// Whether a person who begins a login now could only be refused: milliseconds until their lane
@@ -188,11 +186,11 @@ pub fn locked_at_begin(
     payer: Payer,
     lane: Lane,
     tally: &Tally,
-    failures: u32,
+    capped: Option<Option<i64>>,
     now: Moment,
 ) -> Option<Option<i64>> {
-    if payer == Payer::Person && failures >= HARD_CAP {
-        return Some(None);
+    if let (Payer::Person, Some(until)) = (payer, capped) {
+        return Some(until);
     }
     let ms = tally.closed_for(lane, now);
     (ms > 0).then_some(Some(ms))
@@ -211,7 +209,8 @@ mod tests {
             lane: Lane::Other,
             tally: Tally::default(),
             recovery_tally: Tally::default(),
-            failures: 0,
+            in_a_row: Tally::default(),
+            cap: CAP,
             authenticators: vec![Authenticator {
                 id: 7,
                 secret: Zeroizing::new(b"12345678901234567890".to_vec()),
@@ -222,6 +221,12 @@ mod tests {
             }],
             recovery: RecoveryMatch::Wrong,
         }
+    }
+
+    const CAP: Cap = Cap { failures: 100, closed_ms: None };
+
+    fn capped() -> Tally {
+        Tally { failures: 100, last: Some(NOW.stamp()) }
     }
 
     fn full() -> Tally {
@@ -248,7 +253,7 @@ mod tests {
     fn bru_01_the_right_code_is_refused_while_locked() {
         let locked = Facts { tally: full(), ..facts() };
         assert_eq!(rule(&typed("94287082"), &locked, NOW), Ruling::Locked(Some(30_000)));
-        let capped = Facts { failures: HARD_CAP, ..facts() };
+        let capped = Facts { in_a_row: capped(), ..facts() };
         assert_eq!(rule(&typed("94287082"), &capped, NOW), Ruling::Locked(None));
     }
 
@@ -256,7 +261,7 @@ mod tests {
     fn bru_07_recovery_codes_have_their_own_lane() {
         let code = "0123-4567-89ab-cdez";
         let locked =
-            Facts { tally: full(), failures: HARD_CAP, recovery: RecoveryMatch::Fresh(3), ..facts() };
+            Facts { tally: full(), in_a_row: capped(), recovery: RecoveryMatch::Fresh(3), ..facts() };
         assert_eq!(rule(&typed(code), &locked, NOW), Ruling::Recovery { id: 3 });
         let own = Facts { recovery_tally: full(), recovery: RecoveryMatch::Fresh(3), ..facts() };
         assert_eq!(rule(&typed(code), &own, NOW), Ruling::Locked(Some(30_000)));
@@ -269,12 +274,12 @@ mod tests {
             payer: Payer::Source,
             lane: Lane::Source,
             tally,
-            failures: HARD_CAP,
+            in_a_row: capped(),
             recovery: RecoveryMatch::Fresh(3),
             ..facts()
         };
         assert_eq!(rule(&typed("0123-4567-89ab-cdez"), &source, NOW), Ruling::Locked(Some(30_000)));
-        let open = Facts { payer: Payer::Source, lane: Lane::Source, failures: HARD_CAP, ..facts() };
+        let open = Facts { payer: Payer::Source, lane: Lane::Source, in_a_row: capped(), ..facts() };
         assert_eq!(rule(&typed("94287082"), &open, NOW), Ruling::Totp { id: 7, step: 1 });
     }
 

@@ -9,3 +9,4 @@ pub mod policy;
 pub mod recovery;
 pub mod throttle;
 pub mod totp;
+pub mod weaken;

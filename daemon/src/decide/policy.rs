@@ -1,10 +1,15 @@
 //! Who has to show a second factor, where. First matching policy decides; what cannot be known
 //! counts as required.
+//!
+//! [`walk`] is the one reading of the policies; [`decide`] and `policy explain` both look at it, so
+//! they cannot disagree.
 
-use countersign_config::{Config, Policy, Require, Status};
+use countersign_config::{Config, GroupRef, Network, Policy, Require, Status};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
-/// The answer to "is this person in that group".
+/// The answer to "does this apply".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tri {
     /// Certainly.
@@ -13,6 +18,38 @@ pub enum Tri {
     No,
     /// Cannot be known now.
     Maybe,
+}
+
+impl Tri {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Yes, Self::Yes) => Self::Yes,
+            _ => Self::Maybe,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::No, Self::No) => Self::No,
+            _ => Self::Maybe,
+        }
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            Self::Maybe => Self::Maybe,
+        }
+    }
+}
+
+impl From<bool> for Tri {
+    fn from(certain: bool) -> Self {
+        if certain { Self::Yes } else { Self::No }
+    }
 }
 
 /// What the account database says of a name.
@@ -29,6 +66,8 @@ pub enum Resolution {
 /// The facts about a person that policies look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
+    /// The login name. A name is what somebody typed, so it is known even where nothing else is.
+    pub name: String,
     /// Whether and as whom the name resolves.
     pub resolution: Resolution,
     /// Membership of each group that any policy names. A missing key reads as [`Tri::Maybe`].
@@ -36,15 +75,41 @@ pub struct Person {
 }
 
 impl Person {
-    /// Someone of whom nothing is known.
+    /// Someone of whom nothing is known but the name.
     #[must_use]
-    pub fn unresolved(resolution: Resolution) -> Self {
-        Self { resolution, groups: BTreeMap::new() }
+    pub fn unresolved(name: &str, resolution: Resolution) -> Self {
+        Self { name: name.to_owned(), resolution, groups: BTreeMap::new() }
     }
 
     fn member(&self, group: &str) -> Tri {
         self.groups.get(group).copied().unwrap_or(Tri::Maybe)
     }
+
+    fn member_of_any(&self, groups: &[GroupRef]) -> Tri {
+        groups.iter().fold(Tri::No, |any, group| any.or(self.member(&group.name)))
+    }
+}
+
+/// Where a login comes from, as policies see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// This machine: no remote host was named.
+    Local,
+    /// A remote address, IPv4-mapped ones as IPv4.
+    Address(IpAddr),
+    /// Something remote that is no address: it may be anywhere.
+    Unknown,
+}
+
+/// One policy as it met one login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Whether it applies.
+    pub applies: Tri,
+    /// The first condition that kept it from applying certainly; empty when it applies.
+    pub because: &'static str,
 }
 
 /// What policy says of one login.
@@ -55,15 +120,19 @@ pub enum Decision {
     Required {
         /// The policy's name.
         policy: String,
-        /// False when some membership could not be determined.
+        /// False when something could not be determined.
         certain: bool,
+        /// How long a confirmed source is not asked again; zero is never.
+        remember: Duration,
     },
     /// A second factor is asked of people who have one.
     RequiredIfEnrolled {
         /// The policy's name.
         policy: String,
-        /// False when some membership could not be determined.
+        /// False when something could not be determined.
         certain: bool,
+        /// How long a confirmed source is not asked again; zero is never.
+        remember: Duration,
     },
     /// Nobody is asked; the log says who would have been.
     ReportOnly {
@@ -79,29 +148,45 @@ pub enum Decision {
     NoPolicy,
 }
 
-/// Walks the policies in order for this person and service.
-pub fn decide(config: &Config, person: &Person, service: &str) -> Decision {
-    let mut undetermined: Vec<&Policy> = Vec::new();
-    let mut hit = None;
+/// The policies in order, up to and including the first that certainly applies.
+#[must_use]
+pub fn walk<'a>(config: &'a Config, person: &Person, service: &str, source: Source) -> Vec<Met<'a>> {
+    let mut met = Vec::new();
     for policy in &config.policies {
-        match applies(policy, person, service) {
-            Tri::No => {}
-            Tri::Maybe => undetermined.push(policy),
-            Tri::Yes => {
-                hit = Some(policy);
-                break;
-            }
+        let (applies, because) = applies(policy, person, service, source);
+        met.push(Met { policy, applies, because });
+        if applies == Tri::Yes {
+            break;
         }
     }
-    let certain = undetermined.is_empty();
-    // A rule that may apply can only make the outcome stricter, never milder.
-    let strictest =
-        undetermined.into_iter().chain(hit).reduce(|a, b| if strictness(b) > strictness(a) { b } else { a });
-    let Some(policy) = strictest else { return Decision::NoPolicy };
+    met
+}
+
+/// What the walk comes to: the first policy that certainly applies, or a stricter one before it
+/// that may. A rule that may apply can only make the outcome stricter, never milder.
+#[must_use]
+pub fn deciding<'a>(met: &[Met<'a>]) -> Option<(&'a Policy, bool)> {
+    let certain = !met.iter().any(|m| m.applies == Tri::Maybe);
+    met.iter()
+        .filter(|m| m.applies != Tri::No)
+        .map(|m| m.policy)
+        .reduce(|a, b| if strictness(b) > strictness(a) { b } else { a })
+        .map(|policy| (policy, certain))
+}
+
+/// Decides for this person, service and source.
+pub fn decide(config: &Config, person: &Person, service: &str, source: Source) -> Decision {
+    let Some((policy, certain)) = deciding(&walk(config, person, service, source)) else {
+        return Decision::NoPolicy;
+    };
     let name = policy.name.clone();
+    // Nothing is waived on the strength of what could not be determined.
+    let remember = if certain { policy.remember } else { Duration::ZERO };
     match (policy.status, policy.require) {
-        (Status::Enforce, Require::Everyone) => Decision::Required { policy: name, certain },
-        (Status::Enforce, Require::Enrolled) => Decision::RequiredIfEnrolled { policy: name, certain },
+        (Status::Enforce, Require::Everyone) => Decision::Required { policy: name, certain, remember },
+        (Status::Enforce, Require::Enrolled) => {
+            Decision::RequiredIfEnrolled { policy: name, certain, remember }
+        }
         (Status::Report, _) => Decision::ReportOnly { policy: name },
         (Status::Off, _) => Decision::Off { policy: name },
     }
@@ -113,12 +198,14 @@ pub fn label(config: &Config, person: &Person) -> String {
     config
         .policies
         .iter()
-        .find(|p| p.status != Status::Off && in_groups(p, person) != Tri::No)
+        .find(|p| p.status != Status::Off && matches_person(p, person) != Tri::No)
         .and_then(|p| p.label.clone())
         .unwrap_or_else(|| config.issuer.clone())
 }
 
-fn strictness(policy: &Policy) -> u8 {
+/// How much a policy asks: nobody, those enrolled, everybody. Report and off protect nobody.
+#[must_use]
+pub fn strictness(policy: &Policy) -> u8 {
     match (policy.status, policy.require) {
         (Status::Enforce, Require::Everyone) => 3,
         (Status::Enforce, Require::Enrolled) => 2,
@@ -127,26 +214,60 @@ fn strictness(policy: &Policy) -> u8 {
     }
 }
 
-fn applies(policy: &Policy, person: &Person, service: &str) -> Tri {
-    if let Some(services) = &policy.services
-        && !services.iter().any(|s| s == service)
-    {
-        return Tri::No;
-    }
-    in_groups(policy, person)
+fn applies(policy: &Policy, person: &Person, service: &str, source: Source) -> (Tri, &'static str) {
+    let conditions = [
+        (matches_service(policy, service), "service"),
+        (matches_network(policy, source), "network"),
+        (matches_person(policy, person), "person"),
+    ];
+    let applies = conditions.iter().fold(Tri::Yes, |all, (one, _)| all.and(*one));
+    let because = conditions.iter().find(|(one, _)| *one == applies).map_or("", |(_, why)| *why);
+    (applies, if applies == Tri::Yes { "" } else { because })
 }
 
-fn in_groups(policy: &Policy, person: &Person) -> Tri {
-    let Some(groups) = &policy.groups else { return Tri::Yes };
-    let mut answer = Tri::No;
-    for group in groups {
-        match person.member(&group.name) {
-            Tri::Yes => return Tri::Yes,
-            Tri::Maybe => answer = Tri::Maybe,
-            Tri::No => {}
+fn matches_service(policy: &Policy, service: &str) -> Tri {
+    policy.services.as_ref().is_none_or(|services| services.iter().any(|s| s == service)).into()
+}
+
+fn matches_person(policy: &Policy, person: &Person) -> Tri {
+    let named = |users: &[String]| Tri::from(users.contains(&person.name));
+    let chosen = match (&policy.groups, &policy.users) {
+        (None, None) => Tri::Yes,
+        (groups, users) => {
+            let in_groups = groups.as_deref().map_or(Tri::No, |groups| person.member_of_any(groups));
+            in_groups.or(users.as_deref().map_or(Tri::No, named))
         }
+    };
+    let excepted = person.member_of_any(&policy.except.groups).or(named(&policy.except.users));
+    chosen.and(excepted.not())
+}
+
+fn matches_network(policy: &Policy, source: Source) -> Tri {
+    let any = |networks: &[Network]| {
+        networks.iter().fold(Tri::No, |any, network| any.or(contains(network, source)))
+    };
+    let within = policy.networks.only.as_deref().map_or(Tri::Yes, any);
+    within.and(any(&policy.networks.except).not())
+}
+
+fn contains(network: &Network, source: Source) -> Tri {
+    match (network, source) {
+        (Network::Local, Source::Local) | (Network::Unknown, Source::Unknown) => Tri::Yes,
+        (Network::Cidr { address, prefix }, Source::Address(ip)) => in_network(*address, *prefix, ip).into(),
+        // Something remote without an address may be inside of any network.
+        (Network::Cidr { .. }, Source::Unknown) => Tri::Maybe,
+        _ => Tri::No,
     }
-    answer
+}
+
+fn in_network(network: IpAddr, prefix: u8, ip: IpAddr) -> bool {
+    let (a, b, width) = match (network, ip) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32_u32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
+        _ => return false,
+    };
+    let host_bits = width.saturating_sub(u32::from(prefix));
+    (a ^ b).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
 #[cfg(test)]
@@ -159,9 +280,14 @@ mod tests {
 
     fn person(groups: &[(&str, Tri)]) -> Person {
         Person {
+            name: "alice".into(),
             resolution: Resolution::Found(1000),
             groups: groups.iter().map(|(g, t)| ((*g).to_string(), *t)).collect(),
         }
+    }
+
+    fn required(policy: &str, certain: bool) -> Decision {
+        Decision::Required { policy: policy.into(), certain, remember: Duration::ZERO }
     }
 
     const OPS: &str = r#"
@@ -179,45 +305,69 @@ mod tests {
     fn first_match_decides() {
         let c = config(OPS);
         let both = person(&[("robots", Tri::Yes), ("mfa", Tri::Yes)]);
-        assert_eq!(decide(&c, &both, "sshd"), Decision::Off { policy: "robots".into() });
+        assert_eq!(decide(&c, &both, "sshd", Source::Local), Decision::Off { policy: "robots".into() });
         let op = person(&[("robots", Tri::No), ("mfa", Tri::Yes)]);
-        assert_eq!(decide(&c, &op, "sshd"), Decision::Required { policy: "operators".into(), certain: true });
-        assert_eq!(decide(&c, &op, "cron"), Decision::NoPolicy);
+        assert_eq!(decide(&c, &op, "sshd", Source::Local), required("operators", true));
+        assert_eq!(decide(&c, &op, "cron", Source::Local), Decision::NoPolicy);
         let nobody = person(&[("robots", Tri::No), ("mfa", Tri::No)]);
-        assert_eq!(decide(&c, &nobody, "sshd"), Decision::NoPolicy);
+        assert_eq!(decide(&c, &nobody, "sshd", Source::Local), Decision::NoPolicy);
     }
 
     #[test]
     fn byp_03_undetermined_is_required() {
         let c = config(OPS);
         let maybe_off = person(&[("robots", Tri::Maybe), ("mfa", Tri::Yes)]);
-        assert_eq!(
-            decide(&c, &maybe_off, "sshd"),
-            Decision::Required { policy: "operators".into(), certain: false }
-        );
+        assert_eq!(decide(&c, &maybe_off, "sshd", Source::Local), required("operators", false));
         let maybe_in = person(&[("robots", Tri::No), ("mfa", Tri::Maybe)]);
-        assert_eq!(
-            decide(&c, &maybe_in, "sshd"),
-            Decision::Required { policy: "operators".into(), certain: false }
+        assert_eq!(decide(&c, &maybe_in, "sshd", Source::Local), required("operators", false));
+        let nothing_known = Person::unresolved("ghost", Resolution::NotFound);
+        assert_eq!(decide(&c, &nothing_known, "sshd", Source::Local), required("operators", false));
+    }
+
+    #[test]
+    fn users_and_exceptions() {
+        let c = config(
+            r#"
+            [[policy]]
+            name = "p"
+            groups = ["mfa"]
+            users = ["alice"]
+            except = { groups = ["robots"], users = ["deploy"] }
+            "#,
         );
-        let nothing_known = Person::unresolved(Resolution::NotFound);
+        let meets = |name: &str, mfa, robots| {
+            let p = Person { name: name.into(), ..person(&[("mfa", mfa), ("robots", robots)]) };
+            decide(&c, &p, "sshd", Source::Local)
+        };
+        assert_eq!(meets("alice", Tri::No, Tri::No), required("p", true), "named");
+        assert_eq!(meets("bob", Tri::No, Tri::No), Decision::NoPolicy);
+        assert_eq!(meets("bob", Tri::Yes, Tri::Yes), Decision::NoPolicy, "excepted by group");
+        assert_eq!(meets("deploy", Tri::Yes, Tri::No), Decision::NoPolicy, "excepted by name");
         assert_eq!(
-            decide(&c, &nothing_known, "sshd"),
-            Decision::Required { policy: "operators".into(), certain: false }
+            meets("bob", Tri::Yes, Tri::Maybe),
+            required("p", false),
+            "perhaps excepted is not excepted"
         );
     }
 
     #[test]
-    fn an_undetermined_rule_never_makes_the_outcome_milder() {
-        let c = config(OPS);
-        for robots in [Tri::Yes, Tri::No, Tri::Maybe] {
-            for mfa in [Tri::Yes, Tri::Maybe] {
-                let sure = decide(&c, &person(&[("robots", Tri::No), ("mfa", Tri::Yes)]), "sshd");
-                let got = decide(&c, &person(&[("robots", robots), ("mfa", mfa)]), "sshd");
-                if robots != Tri::Yes {
-                    assert!(matches!((&sure, &got), (Decision::Required { .. }, Decision::Required { .. })));
-                }
-            }
+    fn networks_and_their_classes() {
+        let c = config(
+            r#"
+            [[policy]]
+            name = "p"
+            networks = { except = ["10.8.0.0/16", "2001:db8::/32", "local"] }
+            "#,
+        );
+        let from = |source| decide(&c, &person(&[]), "sshd", source);
+        let ip = |text: &str| Source::Address(text.parse().expect("an address"));
+        for inside in ["10.8.0.0", "10.8.255.255", "2001:db8::1"] {
+            assert_eq!(from(ip(inside)), Decision::NoPolicy, "{inside}");
         }
+        for outside in ["10.7.255.255", "10.9.0.0", "192.0.2.1", "2001:db9::1"] {
+            assert_eq!(from(ip(outside)), required("p", true), "{outside}");
+        }
+        assert_eq!(from(Source::Local), Decision::NoPolicy);
+        assert_eq!(from(Source::Unknown), required("p", false), "an unknown source may be anywhere");
     }
 }

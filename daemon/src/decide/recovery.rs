@@ -3,15 +3,13 @@
 //! Sixteen characters of 32 make 80 bits, so a stolen table of hashes cannot be searched
 //! (NIST SP 800-63B, 5.1.2.2). One salt for a set lets one computation serve all ten codes.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 /// No i, l, o, u: nothing that is mistaken for another when read aloud or written down.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of a code, without its dashes.
 pub const LENGTH: usize = 16;
-/// Codes of a set.
-pub const SET_SIZE: usize = 10;
 /// Bytes of a set's salt.
 pub const SALT_BYTES: usize = 16;
 /// Bytes of a hash.
@@ -19,6 +17,10 @@ pub const HASH_BYTES: usize = 32;
 /// Memory of one computation, in KiB. The daemon computes one at a time.
 const MEMORY_KIB: u32 = 8 * 1024;
 const PASSES: u32 = 2;
+/// Blocks of 1 KiB that are reserved for one computation, of which only `MEMORY_KIB` are touched.
+/// glibc keeps what it frees in its heaps, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`); a larger
+/// reservation goes back to the kernel as soon as the computation is done.
+const RESERVED_BLOCKS: usize = 40 * 1024;
 
 /// A code as typed or generated, in its one normal form.
 pub struct Code(Zeroizing<[u8; LENGTH]>);
@@ -71,9 +73,11 @@ impl Code {
     #[must_use]
     pub fn hash(&self, salt: &[u8]) -> Option<[u8; HASH_BYTES]> {
         let params = Params::new(MEMORY_KIB, PASSES, 1, Some(HASH_BYTES)).ok()?;
+        let mut memory = Vec::with_capacity(RESERVED_BLOCKS);
+        memory.resize(params.block_count(), Block::default());
         let mut out = [0; HASH_BYTES];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(self.0.as_slice(), salt, &mut out)
+            .hash_password_into_with_memory(self.0.as_slice(), salt, &mut out, &mut memory)
             .ok()?;
         Some(out)
     }

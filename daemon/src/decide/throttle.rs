@@ -6,6 +6,7 @@
 //! While a lane is closed the right answer is refused too, so guessing learns nothing.
 
 use crate::clock::{Moment, Stamp};
+use countersign_config::Throttle;
 
 /// A lane of tries, each with its own failures and delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +50,39 @@ pub const FIRST_DELAY_MS: i64 = 30_000;
 pub const LONGEST_DELAY_MS: i64 = 3_600_000;
 /// A lane without failures for this long (milliseconds) starts afresh; the hard cap does not.
 pub const FORGET_MS: i64 = 24 * 3_600_000;
-/// Consecutive failures over all lanes since the last success, after which only a recovery code
-/// or an administrator helps (NIST SP 800-63B, 5.2.2).
-pub const HARD_CAP: u32 = 100;
+
+/// Where consecutive failures over all lanes end, whatever lane they came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// Failures in a row after which everything but recovery codes is closed.
+    pub failures: u32,
+    /// Milliseconds for which it then is; `None` is until a recovery code or an administrator helps.
+    pub closed_ms: Option<i64>,
+}
+
+impl Cap {
+    /// The cap of a configured profile: at most 100 failures (NIST SP 800-63B, 5.2.2), or ten and
+    /// half an hour (PCI DSS 4.0, 8.3.4).
+    #[must_use]
+    pub fn of(profile: Throttle) -> Self {
+        match profile {
+            Throttle::Default => Self { failures: 100, closed_ms: None },
+            Throttle::Pci => Self { failures: 10, closed_ms: Some(30 * 60 * 1000) },
+        }
+    }
+
+    /// Whether this many failures in a row close everything now: `Some(None)` until somebody
+    /// helps, `Some(Some(ms))` for so long, `None` not at all.
+    #[must_use]
+    pub fn closes(&self, in_a_row: &Tally, now: Moment) -> Option<Option<i64>> {
+        if in_a_row.failures < self.failures {
+            return None;
+        }
+        let Some(closed_ms) = self.closed_ms else { return Some(None) };
+        let left = closed_ms - in_a_row.last.map_or(0, |last| now.since(last));
+        (left > 0).then_some(Some(left))
+    }
+}
 
 /// The state of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,6 +167,18 @@ mod tests {
         let t = failed(9, at(0));
         assert_eq!(t.charged(at(FORGET_MS - 1)).failures, 10);
         assert_eq!(t.charged(at(FORGET_MS)).failures, 1);
+    }
+
+    #[test]
+    fn the_pci_profile_closes_after_ten_for_half_an_hour() {
+        let cap = Cap::of(Throttle::Pci);
+        assert_eq!(cap.closes(&failed(9, at(0)), at(0)), None);
+        assert_eq!(cap.closes(&failed(10, at(0)), at(0)), Some(Some(1_800_000)));
+        assert_eq!(cap.closes(&failed(10, at(0)), at(1_799_999)), Some(Some(1)));
+        assert_eq!(cap.closes(&failed(10, at(0)), at(1_800_000)), None);
+        let default = Cap::of(Throttle::Default);
+        assert_eq!(default.closes(&failed(99, at(0)), at(0)), None);
+        assert_eq!(default.closes(&failed(100, at(0)), at(FORGET_MS * 30)), Some(None));
     }
 
     #[test]

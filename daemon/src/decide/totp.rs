@@ -9,13 +9,6 @@ use zeroize::Zeroizing;
 
 /// Bytes of a secret we generate: 160 bits, the length of the HMAC (RFC 4226, 4 R6).
 pub const SECRET_BYTES: usize = 20;
-/// Digits of a code we enroll.
-pub const DIGITS: u8 = 6;
-/// Seconds a code is shown.
-pub const PERIOD: u32 = 30;
-/// Steps accepted before and after the present one (RFC 6238, 5.2).
-pub const SKEW: u8 = 1;
-
 /// An authenticator as it is checked: its secret in the clear, for the length of one decision.
 pub struct Authenticator {
     /// Row id in the store.
@@ -101,10 +94,18 @@ pub fn base32(secret: &[u8]) -> Zeroizing<String> {
 /// The `otpauth` URI of a secret (the Key Uri Format that authenticator apps read).
 /// Parameters at their default value are left out, which keeps the QR code small.
 #[must_use]
-pub fn uri(issuer: &str, account: &str, secret: &str) -> Zeroizing<String> {
+pub fn uri(issuer: &str, account: &str, secret: &str, digits: u8, period: u32) -> Zeroizing<String> {
     let issuer = percent_encode(issuer);
     let account = percent_encode(account);
-    Zeroizing::new(format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}"))
+    let mut uri =
+        Zeroizing::new(format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}"));
+    if digits != 6 {
+        let _ = write!(*uri, "&digits={digits}");
+    }
+    if period != 30 {
+        let _ = write!(*uri, "&period={period}");
+    }
+    uri
 }
 
 /// Percent-encodes everything but RFC 3986 unreserved characters.
@@ -193,9 +194,10 @@ mod tests {
         assert_eq!(base32(b"12345678901234567890").as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         assert_eq!(base32(b"f").as_str(), "MY");
         assert_eq!(
-            uri("Acme & Söhne", "al:ice@h?#%", "ABC").as_str(),
+            uri("Acme & Söhne", "al:ice@h?#%", "ABC", 6, 30).as_str(),
             "otpauth://totp/Acme%20%26%20S%C3%B6hne:al%3Aice%40h%3F%23%25?secret=ABC&issuer=Acme%20%26%20S%C3%B6hne"
         );
+        assert!(uri("A", "b", "C", 8, 60).ends_with("&digits=8&period=60"));
     }
 
     fn code_of(a: &Authenticator, step: i64) -> String {

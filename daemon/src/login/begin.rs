@@ -5,13 +5,16 @@ use super::{LoginId, Step, bounded};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, locked_at_begin};
 use crate::decide::policy::{self, Decision, Person, Resolution};
-use crate::decide::throttle::Lane;
+use crate::decide::throttle::{Cap, Lane};
 use crate::error::Error;
 use crate::host::Host;
+use crate::in_force::InForce;
 use crate::journal;
 use crate::store::{BeginFacts, LoginRow, Phase};
 use crate::text::{self, Message};
 use countersign_protocol::login::{FirstFactor, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What the module tells of a login. Names are data: nothing here is trusted to be well formed.
 #[derive(Debug, Clone)]
@@ -32,14 +35,23 @@ pub struct BeginRequest {
     pub first_factor: FirstFactor,
 }
 
-/// Opens a login for a caller.
+/// Opens a login for a caller, whom the bus names while the account database is asked.
 ///
 /// # Errors
-/// `NotAuthorized` when a caller other than root begins a login for somebody else; `Unavailable`
-/// when the store cannot be read or written and a second factor may be required.
-pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<Step, Error> {
+/// What `admitted` refuses with; `NotAuthorized` when a caller other than root begins a login for
+/// somebody else; `Unavailable` when the store cannot be read or written and a second factor may be
+/// required.
+pub async fn begin(
+    host: &Host,
+    admitted: impl Future<Output = Result<u32, Error>>,
+    request: BeginRequest,
+) -> Result<Step, Error> {
     let now = host.clock.now()?;
-    let person = host.directory.person(&request.user).await;
+    // This login is judged by the policies of now, whatever is applied while it goes on.
+    let force = host.in_force();
+    let origin = Origin::new(&request.rhost, &request.tty, &request.ruser);
+    let (caller, person) = tokio::join!(admitted, force.directory.person(&request.user));
+    let caller = caller?;
     let uid = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => None,
@@ -47,7 +59,7 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
     if caller != 0 && uid != Some(caller) {
         return Err(Error::NotAuthorized("you may begin a login for yourself only".into()));
     }
-    let decision = policy::decide(&host.config, &person, &request.service);
+    let decision = policy::decide(&force.config, &person, &request.service, origin.class);
     // The account database may be down: a person we know keeps their factor.
     let uid = match uid {
         Some(uid) => Some(uid),
@@ -55,10 +67,14 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
         None => None,
     };
     let id = LoginId::new()?;
-    let row = describe(host, &person, uid, caller, id, &decision, &request);
+    let row = describe(host, &person, origin, uid, caller, id, &decision, &request);
     match decision {
-        Decision::Required { .. } => ask(host, id, row, now, true, help_of(host)).await,
-        Decision::RequiredIfEnrolled { .. } => ask(host, id, row, now, false, help_of(host)).await,
+        Decision::Required { remember, .. } => {
+            ask(host, id, row, now, Asking { everyone: true, remember, force }).await
+        }
+        Decision::RequiredIfEnrolled { remember, .. } => {
+            ask(host, id, row, now, Asking { everyone: false, remember, force }).await
+        }
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
         Decision::NoPolicy => Ok(pass(host, id, row, now, "skipped", "no-policy").await),
@@ -69,22 +85,29 @@ fn asks(decision: &Decision) -> bool {
     matches!(decision, Decision::Required { .. } | Decision::RequiredIfEnrolled { .. })
 }
 
-fn help_of(host: &Host) -> Option<String> {
-    host.config.help.clone()
+/// What policy wants to know of this person.
+struct Asking {
+    /// Of everybody, or only of people with a factor.
+    everyone: bool,
+    /// How long a confirmed source is not asked again.
+    remember: Duration,
+    /// The policies in force when the login began.
+    force: Arc<InForce>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is one fact of the log row")]
 fn describe(
     host: &Host,
     person: &Person,
+    origin: Origin,
     uid: Option<u32>,
     caller: u32,
     id: LoginId,
     decision: &Decision,
     request: &BeginRequest,
 ) -> LoginRow {
-    let origin = Origin::new(&request.rhost, &request.tty, &request.ruser);
     let (policy, certain) = match decision {
-        Decision::Required { policy, certain } | Decision::RequiredIfEnrolled { policy, certain } => {
+        Decision::Required { policy, certain, .. } | Decision::RequiredIfEnrolled { policy, certain, .. } => {
             (policy.as_str(), *certain)
         }
         Decision::ReportOnly { policy } | Decision::Off { policy } => (policy.as_str(), true),
@@ -117,20 +140,12 @@ fn describe(
 }
 
 /// Policy asks (or may ask): what the person is shown depends on what they have.
-async fn ask(
-    host: &Host,
-    id: LoginId,
-    row: LoginRow,
-    now: Moment,
-    everyone: bool,
-    help: Option<String>,
-) -> Result<Step, Error> {
+async fn ask(host: &Host, id: LoginId, row: LoginRow, now: Moment, asking: Asking) -> Result<Step, Error> {
     let row_for_log = row.clone();
     let (verdict, messages, reason) = host
         .store
         .begin(row.clone(), now, move |facts| {
-            let (phase, state, reason, verdict, messages) =
-                judge(&row, facts, everyone, now, help.as_deref());
+            let (phase, state, reason, verdict, messages) = judge(&row, facts, &asking, now);
             (phase, state, reason, (verdict, messages, reason))
         })
         .await?;
@@ -142,13 +157,14 @@ async fn ask(
 
 type Judgement = (Phase, &'static str, &'static str, Verdict, Vec<Message>);
 
-fn judge(row: &LoginRow, facts: &BeginFacts, everyone: bool, now: Moment, help: Option<&str>) -> Judgement {
+fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
+    let help = asking.force.config.help.as_deref();
     let has_factor = facts.authenticators > 0 || facts.recovery_codes > 0;
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", help);
     }
-    if !has_factor && !everyone && row.uid.is_some() {
+    if !has_factor && !asking.everyone && row.uid.is_some() {
         return (Phase::Skipped, "skipped", "not-enrolled", Verdict::NotRequired, vec![]);
     }
     if !row.talk {
@@ -158,7 +174,11 @@ fn judge(row: &LoginRow, facts: &BeginFacts, everyone: bool, now: Moment, help: 
     if !has_factor {
         return refuse(row, "not-enrolled", help);
     }
-    let Some(locked) = locked_at_begin(row.payer, facts.lane, &facts.tally, facts.failures, now) else {
+    if has_factor && facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.remember.as_millis()) {
+        return (Phase::Skipped, "skipped", "remembered", Verdict::NotRequired, vec![]);
+    }
+    let capped = Cap::of(asking.force.config.throttle).closes(&facts.in_a_row, now);
+    let Some(locked) = locked_at_begin(row.payer, facts.lane, &facts.tally, capped, now) else {
         return (Phase::Asked, "asked", "", Verdict::Ask, vec![]);
     };
     let recovery_open = facts.recovery_codes > 0 && facts.recovery_tally.closed_for(Lane::Recovery, now) == 0;

@@ -28,8 +28,10 @@ pub struct CheckRequest {
 /// When the store cannot be read or written and a second factor may be required.
 pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Verdict, Error> {
     let now = host.clock.now()?;
-    let person = host.directory.person(&request.user).await;
-    let decision = policy::decide(&host.config, &person, &request.service);
+    let force = host.in_force();
+    let origin = Origin::new(&request.rhost, "", "");
+    let person = force.directory.person(&request.user).await;
+    let decision = policy::decide(&force.config, &person, &request.service, origin.class);
     let uid = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => {
@@ -43,7 +45,6 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         Decision::NoPolicy => (false, false, String::new()),
     };
     let reported = matches!(decision, Decision::ReportOnly { .. });
-    let origin = Origin::new(&request.rhost, "", "");
     let row = LoginRow {
         token: LoginId::new()?.stored(),
         caller,

@@ -1,6 +1,7 @@
 //! Confirm: the account phase of a login that we authenticated. The whole auth stack said yes.
 
 use super::{LoginId, bounded};
+use crate::decide::policy::{self, Decision, Source};
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
@@ -26,10 +27,14 @@ pub async fn confirm(
         concealed: host.keys.conceal_name(user),
         service: bounded(service),
     };
-    let verdict = match host.store.confirm(what, now).await? {
-        Some(Phase::Verified) => Verdict::Allow,
-        Some(Phase::Skipped) => Verdict::NotRequired,
-        Some(Phase::Asked | Phase::Over) | None => Verdict::Deny,
+    let verdict = match host.store.confirm(what, now).await {
+        Ok(Some(Phase::Verified)) => Verdict::Allow,
+        Ok(Some(Phase::Skipped)) => Verdict::NotRequired,
+        Ok(Some(Phase::Asked | Phase::Over)) => Verdict::Deny,
+        // A full disk keeps out nobody of whom nothing is required: `begin` let them go on unlogged.
+        Ok(None) | Err(_) if is_waived(host, user, service).await => Verdict::NotRequired,
+        Ok(None) => Verdict::Deny,
+        Err(e) => return Err(e),
     };
     if verdict == Verdict::Deny {
         journal::warning(
@@ -38,4 +43,18 @@ pub async fn confirm(
         );
     }
     Ok(verdict)
+}
+
+/// Whether policy, positively, asks no second factor of this person here. The account phase does not
+/// say from where, so what is waived for some networks only is not waived here. That no answer was
+/// asked for was decided by `begin`; this only spares those whose row could not be written.
+async fn is_waived(host: &Host, user: &str, service: &str) -> bool {
+    let force = host.in_force();
+    let person = force.directory.person(user).await;
+    [Source::Local, Source::Unknown].into_iter().all(|source| {
+        match policy::decide(&force.config, &person, service, source) {
+            Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => true,
+            Decision::Required { .. } | Decision::RequiredIfEnrolled { .. } => false,
+        }
+    })
 }

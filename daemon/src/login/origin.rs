@@ -1,6 +1,7 @@
 //! Where a login comes from, as far as the host knows: parsed as an address or called unknown,
 //! never resolved.
 
+use crate::decide::policy::Source;
 use std::net::IpAddr;
 
 /// The source of a login.
@@ -12,6 +13,8 @@ pub(super) struct Origin {
     pub(super) key: String,
     /// A virtual terminal or display of this machine.
     pub(super) console: bool,
+    /// For policies.
+    pub(super) class: Source,
 }
 
 impl Origin {
@@ -23,14 +26,25 @@ impl Origin {
                 source: "local".into(),
                 key: format!("local:{}", super::bounded(ruser)),
                 console: is_console(tty),
+                class: Source::Local,
             };
         }
         match rhost.parse::<IpAddr>() {
             Ok(address) => {
                 let address = address.to_canonical();
-                Self { source: address.to_string(), key: network(address), console: false }
+                Self {
+                    source: address.to_string(),
+                    key: network(address),
+                    console: false,
+                    class: Source::Address(address),
+                }
             }
-            Err(_) => Self { source: "unknown".into(), key: "unknown".into(), console: false },
+            Err(_) => Self {
+                source: "unknown".into(),
+                key: "unknown".into(),
+                console: false,
+                class: Source::Unknown,
+            },
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{LoginId, Step};
 use crate::clock::Moment;
 use crate::decide::answer::{Facts, Reason, Ruling, Typed, rule};
+use crate::decide::throttle::Cap;
 use crate::decide::totp::Authenticator;
 use crate::error::Error;
 use crate::host::Host;
@@ -10,6 +11,7 @@ use crate::journal;
 use crate::seal::Keys;
 use crate::store::{AnswerRow, Answered, OpenLogin, SealedTotp};
 use crate::text::{self, Message};
+use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -34,16 +36,21 @@ pub async fn respond(
         Typed::Help | Typed::Digits(_) | Typed::Other => None,
     };
     let keys = Arc::clone(&host.keys);
+    let force = host.in_force();
     let answered = host
         .store
         .answer(id.stored(), caller, now, hash, move |login, row| {
-            let facts = open_facts(&keys, login, row)?;
+            let facts = open_facts(&keys, &force.config, login, row)?;
             Ok(rule(&typed, &facts, now))
         })
         .await?;
     let (verdict, messages) = tell(host, &answered);
     if verdict != Verdict::Ask {
-        journal::notice("login answered", &[("verdict", verdict.as_str()), ("login", &id.show()[..8])]);
+        let [user, service, source] = &answered.whose;
+        journal::notice(
+            "login answered",
+            &[("verdict", verdict.as_str()), ("user", user), ("service", service), ("source", source)],
+        );
     }
     Ok(Step::new(id, verdict, messages))
 }
@@ -62,34 +69,43 @@ async fn hash_recovery(
     host.hashing(move || code.hash(&salt)).await
 }
 
-fn open_facts(keys: &Keys, login: &OpenLogin, row: &AnswerRow) -> Result<Facts, Error> {
-    let authenticators = row.authenticators.iter().map(|a| open(keys, login, a)).collect::<Result<_, _>>()?;
+fn open_facts(keys: &Keys, config: &Config, login: &OpenLogin, row: &AnswerRow) -> Result<Facts, Error> {
+    let authenticators = row
+        .authenticators
+        .iter()
+        .map(|a| open(keys, login, a, config.totp.skew))
+        .collect::<Result<_, _>>()?;
     Ok(Facts {
         payer: login.payer,
         lane: row.lane,
         tally: row.tally,
         recovery_tally: row.recovery_tally,
-        failures: row.failures,
+        in_a_row: row.in_a_row,
+        cap: Cap::of(config.throttle),
         authenticators,
         recovery: row.recovery,
     })
 }
 
-fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp) -> Result<Authenticator, Error> {
+fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp, skew: u8) -> Result<Authenticator, Error> {
     let uid = login.uid.ok_or_else(|| Error::unavailable("an authenticator without a person"))?;
+    let secret = keys.open(&crate::seal::totp_row(uid), &sealed.secret).inspect_err(|e| {
+        journal::error("an authenticator cannot be read", &[("user", &login.user), ("error", e.text())]);
+    })?;
     Ok(Authenticator {
         id: sealed.id,
-        secret: keys.open(&crate::seal::totp_row(uid), &sealed.secret)?,
+        secret,
         digits: sealed.digits,
         period: sealed.period,
-        skew: sealed.skew,
+        skew,
         last_step: sealed.last_step,
     })
 }
 
 /// What the module hears of a ruling that was carried out.
 fn tell(host: &Host, done: &Answered) -> (Verdict, Vec<Message>) {
-    let help = host.config.help.as_deref();
+    let force = host.in_force();
+    let help = force.config.help.as_deref();
     let (verdict, messages) = match done.ruling {
         Ruling::Totp { .. } => (Verdict::Allow, vec![]),
         Ruling::Recovery { .. } => (Verdict::Allow, vec![text::recovery_used(done.recovery_left)]),

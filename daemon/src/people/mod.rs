@@ -33,7 +33,15 @@ pub struct Directory {
 impl Directory {
     /// A directory that determines membership of these groups, those that policies name.
     #[must_use]
-    pub fn new(groups: Vec<GroupRef>) -> Self {
+    pub fn new(named: Vec<GroupRef>) -> Self {
+        let mut groups: Vec<GroupRef> = Vec::new();
+        for group in named {
+            match groups.iter_mut().find(|g| g.name == group.name) {
+                // Named twice, once as one that must exist: it must.
+                Some(known) => known.may_be_missing &= group.may_be_missing,
+                None => groups.push(group),
+            }
+        }
         Self {
             groups: Arc::new(groups),
             cache: Arc::new(Mutex::new(HashMap::new())),
@@ -44,13 +52,13 @@ impl Directory {
     /// What is known of a name now.
     pub async fn person(&self, name: &str) -> Person {
         if !is_account_name(name) {
-            return Person::unresolved(Resolution::NotFound);
+            return Person::unresolved(name, Resolution::NotFound);
         }
         if let Some(known) = self.cached(name) {
             return known;
         }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            return Person::unresolved(Resolution::Failed);
+            return Person::unresolved(name, Resolution::Failed);
         };
         let (groups, owned) = (Arc::clone(&self.groups), name.to_owned());
         let lookup = tokio::task::spawn_blocking(move || {
@@ -63,10 +71,20 @@ impl Directory {
                 "the account database gives no answer in time, the person counts as required",
                 &[("user", name)],
             );
-            return Person::unresolved(Resolution::Failed);
+            return Person::unresolved(name, Resolution::Failed);
         };
         self.keep(name, &person);
         person
+    }
+
+    /// Groups that policies name, that must exist, and that do not resolve now. Blocks.
+    #[must_use]
+    pub fn missing_groups(&self) -> Vec<String> {
+        self.groups
+            .iter()
+            .filter(|g| !g.may_be_missing && !nss::group_exists(&g.name))
+            .map(|g| g.name.clone())
+            .collect()
     }
 
     fn cached(&self, name: &str) -> Option<Person> {

@@ -15,10 +15,14 @@ pub(super) fn look_up(name: &str, groups: &[GroupRef]) -> Person {
     let user = match User::from_name(name) {
         Ok(Some(user)) if user.name == name => user,
         // A backend that folds case would let one person in under many names.
-        Ok(_) => return Person::unresolved(Resolution::NotFound),
-        Err(_) => return Person::unresolved(Resolution::Failed),
+        Ok(_) => return Person::unresolved(name, Resolution::NotFound),
+        Err(_) => return Person::unresolved(name, Resolution::Failed),
     };
     let resolution = Resolution::Found(user.uid.as_raw());
+    if groups.is_empty() {
+        // No policy names a group: getgrouplist, which asks every source there is, has nothing to tell.
+        return Person::unresolved(name, resolution);
+    }
     let listed = CString::new(name).ok().and_then(|name| getgrouplist(&name, user.gid).ok());
     let primary_resolves = matches!(Group::from_gid(user.gid), Ok(Some(_)));
     let mut healthy = primary_resolves && listed.is_some();
@@ -33,7 +37,12 @@ pub(super) fn look_up(name: &str, groups: &[GroupRef]) -> Person {
             *answer = Tri::Maybe;
         }
     }
-    Person { resolution, groups: found }
+    Person { name: name.to_owned(), resolution, groups: found }
+}
+
+/// Whether a group resolves now.
+pub(super) fn group_exists(name: &str) -> bool {
+    matches!(Group::from_name(name), Ok(Some(_)))
 }
 
 fn membership(name: &str, primary: Gid, listed: &[Gid], group: &GroupRef) -> Tri {

@@ -6,6 +6,7 @@ use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
 use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, Reason, RecoveryMatch, Ruling, TRIES_PER_LOGIN};
+use crate::decide::recovery::SALT_BYTES;
 use crate::decide::throttle::{Lane, Tally};
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -47,8 +48,6 @@ pub struct SealedTotp {
     pub digits: u8,
     /// Seconds of a step.
     pub period: u32,
-    /// Steps accepted on either side.
-    pub skew: u8,
     /// The watermark.
     pub last_step: i64,
 }
@@ -63,7 +62,7 @@ pub struct AnswerRow {
     /// The tally of the recovery lane.
     pub recovery_tally: Tally,
     /// Consecutive failures over all lanes.
-    pub failures: u32,
+    pub in_a_row: Tally,
     /// Confirmed authenticators.
     pub authenticators: Vec<SealedTotp>,
     /// What the given hash is among the person's recovery codes.
@@ -71,8 +70,10 @@ pub struct AnswerRow {
 }
 
 /// What an answer did.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Answered {
+    /// Whose login it is, where to, and from where.
+    pub whose: [String; 3],
     /// The ruling that was carried out.
     pub ruling: Ruling,
     /// Whether this login takes another answer.
@@ -117,14 +118,16 @@ impl Store {
         self.run(Durability::Kill, move |db| {
             let Ok(login) = open_login(db, &token, caller, now) else { return Ok(None) };
             let lane = recovery_lane(&login);
-            let closed = tally::read(db, &subject_of(login.payer, login.uid, &login.source_key), lane)?
-                .closed_for(lane, now)
-                > 0;
-            let Some(uid) = login.uid.filter(|_| !closed) else { return Ok(None) };
-            Ok(db
+            let subject = subject_of(login.payer, login.uid, &login.source_key);
+            if tally::read(db, &subject, lane)?.closed_for(lane, now) > 0 {
+                return Ok(None);
+            }
+            let salt = db
                 .prepare_cached("SELECT salt FROM recovery_set WHERE uid = ?1")?
-                .query_row([uid], |r| r.get(0))
-                .optional()?)
+                .query_row([login.uid], |r| r.get(0))
+                .optional()?;
+            // Somebody without codes costs the same work, or the time taken would tell who has some.
+            Ok(Some(salt.unwrap_or_else(|| vec![0; SALT_BYTES])))
         })
         .await
     }
@@ -152,25 +155,29 @@ impl Store {
         .await
     }
 
-    /// The account phase: the whole stack said yes. Gives the phase the login was in, if this
-    /// caller, user and service are those it was begun with.
+    /// The account phase: the whole stack said yes. Gives the phase the login was in, which is
+    /// `Over` unless this caller, user and service are those it was begun with. `None` is no login
+    /// at all: one that needs no second factor may have begun on a full disk.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn confirm(&self, what: ConfirmRow, now: Moment) -> Result<Option<Phase>, Error> {
         self.run(Durability::Kill, move |db| {
-            let Ok(login) = find(db, &what.token, what.caller) else { return Ok(None) };
+            let login = match find(db, &what.token, what.caller) {
+                Err(Error::NotFound(_)) => return Ok(None),
+                found => found?,
+            };
             let named = login.user == if login.uid.is_some() { what.user } else { what.concealed };
             let same = named && login.service == what.service;
             let expired = now.is_past(login.begun, LOGIN_LIVES_MS);
             if !same || expired || !matches!(login.phase, Phase::Verified | Phase::Skipped) {
-                return Ok(None);
+                return Ok(Some(Phase::Over));
             }
             db.prepare_cached("UPDATE login SET confirmed = 1, phase = ?2, token = NULL WHERE id = ?1")?
                 .execute((login.id, Phase::Over.number()))?;
             if let (Phase::Verified, Some(uid), false) = (login.phase, login.uid, login.source_key.is_empty()) {
-                db.prepare_cached("INSERT INTO known_source (uid, source, confirmed) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET confirmed = ?3")?
-                    .execute((uid, &login.source_key, now.wall))?;
+                db.prepare_cached("INSERT OR REPLACE INTO known_source (uid, source, service, confirmed, boot, confirmed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+                    .execute((uid, &login.source_key, &login.service, now.wall, now.boot, now.boot_ms))?;
                 db.prepare_cached("DELETE FROM known_source WHERE uid = ?1 AND confirmed < ?2")?
                     .execute((uid, now.wall - 30 * 24 * 3600))?;
             }
@@ -262,16 +269,16 @@ fn facts(
         lane,
         tally: tally::read(db, &subject, lane)?,
         recovery_tally: tally::read(db, &subject, Lane::Recovery)?,
-        failures: 0,
+        in_a_row: Tally::default(),
         authenticators: Vec::new(),
         recovery: RecoveryMatch::Wrong,
     };
     let Some(uid) = login.uid else { return Ok(facts) };
-    facts.failures = tally::in_a_row(db, uid)?;
+    facts.in_a_row = tally::in_a_row(db, uid)?;
     facts.authenticators = db
-        .prepare_cached("SELECT t.id, secret, digits, period, skew, last_step FROM totp t JOIN person p USING (uid) WHERE uid = ?1 AND p.name = ?2 ORDER BY t.id")?
+        .prepare_cached("SELECT t.id, secret, digits, period, last_step FROM totp t JOIN person p USING (uid) WHERE uid = ?1 AND p.name = ?2 ORDER BY t.id")?
         .query_map((uid, &login.user), |r| {
-            Ok(SealedTotp { id: r.get(0)?, secret: r.get(1)?, digits: r.get(2)?, period: r.get(3)?, skew: r.get(4)?, last_step: r.get(5)? })
+            Ok(SealedTotp { id: r.get(0)?, secret: r.get(1)?, digits: r.get(2)?, period: r.get(3)?, last_step: r.get(4)? })
         })?
         .collect::<Result<_, _>>()?;
     if let Some(hash) = recovery_hash {
@@ -300,8 +307,16 @@ fn carry_out(
     ruling: Ruling,
     now: Moment,
 ) -> Result<Answered, Error> {
-    let mut done =
-        Answered { ruling, more: false, tries_left: 0, talk: login.talk, closed_for: 0, recovery_left: 0 };
+    let whose = [login.user.clone(), login.service.clone(), login.source_key.clone()];
+    let mut done = Answered {
+        whose,
+        ruling,
+        more: false,
+        tries_left: 0,
+        talk: login.talk,
+        closed_for: 0,
+        recovery_left: 0,
+    };
     let limit = if login.talk { TRIES_PER_LOGIN } else { 1 };
     match ruling {
         Ruling::Explain => {
@@ -350,7 +365,13 @@ fn charge_failure(db: &Connection, login: &OpenLogin, lane: Lane, now: Moment) -
     if let (Payer::Person, Some(uid)) = (login.payer, login.uid) {
         tally::charge_in_a_row(db, uid, now)?;
     }
-    Ok(tally.closed_for(lane, now))
+    let closed_for = tally.closed_for(lane, now);
+    if let (true, Payer::Person, Some(uid)) = (closed_for > 0, login.payer, login.uid) {
+        // Somebody guesses: nobody of this name passes unasked any more. The sources stay known,
+        // or else guessing would take the person's own lane away.
+        db.prepare_cached("UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1")?.execute([uid])?;
+    }
+    Ok(closed_for)
 }
 
 fn succeed(
@@ -366,7 +387,7 @@ fn succeed(
     }
     if let (Payer::Person, Some(uid)) = (login.payer, login.uid) {
         db.prepare_cached("UPDATE person SET last_verified = ?2 WHERE uid = ?1")?.execute((uid, now.wall))?;
-        if facts.failures > 0 {
+        if facts.in_a_row.failures > 0 {
             tally::clear(db, &tally::of_person(uid), Lane::All)?;
         }
         let lane = if factor == "recovery" { Lane::Recovery } else { facts.lane };

@@ -91,8 +91,14 @@ pub struct BeginFacts {
     /// The tally of the recovery lane.
     pub recovery_tally: Tally,
     /// Consecutive failures over all lanes.
-    pub failures: u32,
+    pub in_a_row: Tally,
+    /// Milliseconds since a login of this person to this service was confirmed from this very
+    /// source, in this boot. `None` where sources are not remembered.
+    pub confirmed_ago: Option<u64>,
 }
+
+/// Services of which a policy may remember sources: those that come from somewhere.
+const REMEMBERING: [&str; 2] = ["sshd", "login"];
 
 impl Store {
     /// Opens a login: reads the facts, lets `judge` rule, and writes the row with the phase, state
@@ -140,10 +146,11 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         lane,
         tally: tally::read(db, &subject, lane)?,
         recovery_tally: tally::read(db, &subject, Lane::Recovery)?,
-        failures: 0,
+        in_a_row: Tally::default(),
+        confirmed_ago: None,
     };
     let Some(uid) = row.uid else { return Ok(facts) };
-    facts.failures = tally::in_a_row(db, uid)?;
+    facts.in_a_row = tally::in_a_row(db, uid)?;
     let kept: Option<String> = db
         .prepare_cached("SELECT name FROM person WHERE uid = ?1")?
         .query_row([uid], |r| r.get(0))
@@ -153,12 +160,23 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         facts.renamed = true;
         return Ok(facts);
     }
+    if row.payer == Payer::Person && row.source != "unknown" && REMEMBERING.contains(&row.service.as_str()) {
+        facts.confirmed_ago = confirmed_ago(db, uid, row, now)?;
+    }
     facts.authenticators =
         db.prepare_cached("SELECT count(*) FROM totp WHERE uid = ?1")?.query_row([uid], |r| r.get(0))?;
     facts.recovery_codes = db
         .prepare_cached("SELECT count(*) FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?
         .query_row([uid], |r| r.get(0))?;
     Ok(facts)
+}
+
+fn confirmed_ago(db: &Connection, uid: u32, row: &LoginRow, now: Moment) -> Result<Option<u64>, Error> {
+    let at: Option<i64> = db
+        .prepare_cached("SELECT confirmed_ms FROM known_source WHERE uid = ?1 AND source = ?2 AND service = ?3 AND boot = ?4")?
+        .query_row((uid, &row.source_key, &row.service, now.boot), |r| r.get(0))
+        .optional()?;
+    Ok(at.and_then(|at| u64::try_from(now.boot_ms - at).ok()))
 }
 
 /// Seconds for which a confirmed login makes its source known.

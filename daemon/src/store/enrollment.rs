@@ -2,7 +2,7 @@
 
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
-use crate::decide::{recovery, totp};
+use crate::decide::recovery;
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -20,6 +20,10 @@ pub struct PendingEnrollment {
     pub name: String,
     /// The sealed secret.
     pub secret: Vec<u8>,
+    /// Digits of a code, as the QR code said.
+    pub digits: u8,
+    /// Seconds of a step, as the QR code said.
+    pub period: u32,
 }
 
 /// What a confirmed enrollment keeps.
@@ -51,16 +55,16 @@ impl Store {
             refuse_second(db, pending.uid, &pending.name)?;
             db.execute("DELETE FROM enrollment WHERE boot <> ?1 OR started_ms < ?2", (now.boot, now.boot_ms - LIVES_MS))?;
             db.execute(
-                "INSERT OR REPLACE INTO enrollment (uid, name, token, secret, boot, started_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (pending.uid, pending.name, token, pending.secret, now.boot, now.boot_ms),
+                "INSERT OR REPLACE INTO enrollment (uid, name, token, secret, digits, period, boot, started_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                (pending.uid, pending.name, token, pending.secret, pending.digits, pending.period, now.boot, now.boot_ms),
             )?;
             Ok(())
         })
         .await
     }
 
-    /// Confirms an enrollment by what `judge` makes of it: `None` is a wrong code. Tells whether
-    /// it was kept.
+    /// Confirms an enrollment by what `judge` makes of it: `None` is a wrong code. Gives
+    /// whose it is if it was kept.
     ///
     /// # Errors
     /// `NotFound` or `Expired` when there is no such enrollment (any more), `Unavailable` when the
@@ -70,7 +74,7 @@ impl Store {
         token: [u8; 16],
         now: Moment,
         judge: impl FnOnce(&PendingEnrollment) -> Result<Option<NewAuthenticator>, Error> + Send + 'static,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         self.run(Durability::Power, move |db| {
             let (pending, tries, begun) = find(db, &token)?;
             if now.is_past(begun, LIVES_MS) {
@@ -83,11 +87,11 @@ impl Store {
                 } else {
                     db.execute("UPDATE enrollment SET tries = tries + 1 WHERE token = ?1", [token])?;
                 }
-                return Ok(false);
+                return Ok(None);
             };
             keep(db, &pending, &new, now)?;
             db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
-            Ok(true)
+            Ok(Some(pending.name))
         })
         .await
     }
@@ -107,11 +111,17 @@ impl Store {
 
 fn find(db: &Connection, token: &[u8; 16]) -> Result<(PendingEnrollment, u32, Stamp), Error> {
     db.query_row(
-        "SELECT uid, name, secret, tries, boot, started_ms FROM enrollment WHERE token = ?1",
+        "SELECT uid, name, secret, digits, period, tries, boot, started_ms FROM enrollment WHERE token = ?1",
         [token],
         |r| {
-            let pending = PendingEnrollment { uid: r.get(0)?, name: r.get(1)?, secret: r.get(2)? };
-            Ok((pending, r.get(3)?, Stamp { boot: r.get(4)?, ms: r.get(5)? }))
+            let pending = PendingEnrollment {
+                uid: r.get(0)?,
+                name: r.get(1)?,
+                secret: r.get(2)?,
+                digits: r.get(3)?,
+                period: r.get(4)?,
+            };
+            Ok((pending, r.get(5)?, Stamp { boot: r.get(6)?, ms: r.get(7)? }))
         },
     )
     .optional()?
@@ -146,8 +156,8 @@ fn keep(
         (uid, &pending.name),
     )?;
     db.execute(
-        "INSERT INTO totp (uid, name, secret, digits, period, skew, last_step, created) VALUES (?1, 'app', ?2, ?3, ?4, ?5, ?6, ?7)",
-        (uid, &new.secret, totp::DIGITS, totp::PERIOD, totp::SKEW, new.step, now.wall),
+        "INSERT INTO totp (uid, name, secret, digits, period, last_step, created) VALUES (?1, 'app', ?2, ?3, ?4, ?5, ?6)",
+        (uid, &new.secret, pending.digits, pending.period, new.step, now.wall),
     )?;
     db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
     db.execute(

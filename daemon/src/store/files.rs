@@ -7,10 +7,18 @@ use crate::seal::{INSTANCE_BYTES, MASTER_BYTES};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// What helps when a file is not there.
+const RESTORE: &str =
+    "restore it from your backup (`countersignd --init` is only for a host that never had one)";
+
+/// What helps when somebody touched a file under the running daemon.
+pub(super) const PUT_BACK: &str =
+    "put it back, or restore the state directory from your backup and restart countersignd";
 
 /// Where the state of an installation lies.
 #[derive(Debug, Clone)]
@@ -34,10 +42,22 @@ impl Layout {
         self.state.join("countersign.db-wal")
     }
 
+    /// What SQLite opens beside the database by itself, following links and waiting for FIFOs.
+    #[must_use]
+    pub fn beside_database(&self) -> [PathBuf; 3] {
+        ["-wal", "-journal", "-shm"].map(|suffix| self.state.join(format!("countersign.db{suffix}")))
+    }
+
     /// The instance file, which vouches for key and database.
     #[must_use]
     pub fn instance(&self) -> PathBuf {
         self.state.join("instance")
+    }
+
+    /// The policy that was last put into force.
+    #[must_use]
+    pub fn last_good(&self) -> PathBuf {
+        self.state.join("policy")
     }
 
     /// Refuses a state directory that others can look into.
@@ -46,11 +66,7 @@ impl Layout {
     /// When it is missing, no directory, somebody else's, or open to others.
     pub fn check_state_dir(&self) -> Result<(), Error> {
         let shown = self.state.display();
-        let meta = std::fs::symlink_metadata(&self.state).map_err(|e| {
-            Error::unavailable(format!(
-                "the state directory {shown} cannot be read: {e}; run `countersignd --init` once"
-            ))
-        })?;
+        let meta = std::fs::symlink_metadata(&self.state).map_err(|e| not_there(&self.state, &e))?;
         if !meta.is_dir() {
             return Err(Error::unavailable(format!("{shown} is not a directory")));
         }
@@ -102,7 +118,7 @@ fn open_regular(path: &Path, write: bool) -> Result<(File, Metadata), Error> {
         .write(write)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
         .open(path)
-        .map_err(|e| Error::unavailable(format!("{shown} cannot be opened: {e}")))?;
+        .map_err(|e| not_there(path, &e))?;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(Error::unavailable(format!("{shown} is not a regular file")));
@@ -111,6 +127,14 @@ fn open_regular(path: &Path, write: bool) -> Result<(File, Metadata), Error> {
         return Err(Error::unavailable(format!("{shown} has {} names; it must have one", meta.nlink())));
     }
     Ok((file, meta))
+}
+
+fn not_there(path: &Path, e: &std::io::Error) -> Error {
+    let shown = path.display();
+    Error::unavailable(match e.kind() {
+        ErrorKind::NotFound => format!("{shown} is missing; {RESTORE}"),
+        _ => format!("{shown} cannot be opened: {e}"),
+    })
 }
 
 /// The text of a key file.
@@ -198,7 +222,7 @@ impl InPlace {
     pub(super) fn check(&mut self) -> Result<(), Error> {
         let gone = |what: &Path| {
             Error::unavailable(format!(
-                "{} was removed, replaced or truncated while the daemon runs",
+                "{} was removed, replaced or truncated while the daemon runs; {PUT_BACK}",
                 what.display()
             ))
         };

@@ -11,7 +11,25 @@ const COLUMNS: &str = "id, user, uid, ruser, service, program, tty, source, poli
     CASE WHEN state = 'asked' AND (boot <> ?1 OR started_ms < ?2) THEN 'abandoned' ELSE state END,
     factor, reason, started, tries, last_try, confirmed";
 
+/// Rows that one transaction prunes at most, so that no login waits long.
+const PRUNED_AT_ONCE: u32 = 500;
+
 impl Store {
+    /// Removes the oldest rows of the attempt log that began before a date (seconds since 1970), a
+    /// few at a time. Gives how many went; 0 is that none are left.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn prune(&self, before: i64) -> Result<usize, Error> {
+        self.run(Durability::Kill, move |db| {
+            Ok(db.execute(
+                "DELETE FROM login WHERE id IN (SELECT id FROM login ORDER BY id LIMIT ?1) AND started < ?2",
+                (PRUNED_AT_ONCE, before),
+            )?)
+        })
+        .await
+    }
+
     /// A page of logins, newest first: everybody's, or those of one person. A login that was never
     /// answered and whose time is over reads as abandoned.
     ///

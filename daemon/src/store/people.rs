@@ -3,9 +3,9 @@
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::Moment;
-use crate::decide::throttle::{HARD_CAP, Lane};
+use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
-use countersign_protocol::manager::{Factor, Lock, Person};
+use countersign_protocol::manager::{Confirmed, Factor, Lock, Person};
 use rusqlite::{Connection, OptionalExtension};
 
 const PERSON_LANES: [Lane; 4] = [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery];
@@ -15,15 +15,16 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn person(&self, uid: u32, name: String, now: Moment) -> Result<Person, Error> {
+    pub async fn person(&self, uid: u32, name: String, cap: Cap, now: Moment) -> Result<Person, Error> {
         self.run(Durability::Kill, move |db| {
             let kept = db
                 .query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get::<_, String>(0))
                 .optional()?;
-            let mut person = read(db, uid, kept.clone().unwrap_or_else(|| name.clone()), now)?;
+            let mut person = read(db, uid, kept.clone().unwrap_or_else(|| name.clone()), cap, now)?;
             if kept.as_ref().is_some_and(|kept| *kept != name) {
                 // Another name under the same uid is another person; say so instead of mixing them.
                 person.factors.clear();
+                person.confirmed.clear();
                 person.user = name;
             }
             Ok(person)
@@ -35,14 +36,20 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn people(&self, after: Option<u32>, limit: u32, now: Moment) -> Result<Vec<Person>, Error> {
+    pub async fn people(
+        &self,
+        after: Option<u32>,
+        limit: u32,
+        cap: Cap,
+        now: Moment,
+    ) -> Result<Vec<Person>, Error> {
         self.run(Durability::Kill, move |db| {
             let after = after.map_or(-1, i64::from);
             let rows: Vec<(u32, String)> = db
                 .prepare_cached("SELECT uid, name FROM person WHERE uid > ?1 ORDER BY uid LIMIT ?2")?
                 .query_map((after, limit), |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect::<Result<_, _>>()?;
-            rows.into_iter().map(|(uid, name)| read(db, uid, name, now)).collect()
+            rows.into_iter().map(|(uid, name)| read(db, uid, name, cap, now)).collect()
         })
         .await
     }
@@ -79,14 +86,29 @@ impl Store {
         .await
     }
 
+    /// Forgets every source that a person would pass unasked from; gives how many there were.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forget(&self, uid: u32, now: Moment) -> Result<u32, Error> {
+        self.run(Durability::Power, move |db| {
+            let forgotten = db.execute(
+                "UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1 AND boot = ?2",
+                (uid, now.boot),
+            )?;
+            Ok(u32::try_from(forgotten).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+
     /// Lifts every lock of a person; gives how many held.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn unlock(&self, uid: u32, now: Moment) -> Result<u32, Error> {
+    pub async fn unlock(&self, uid: u32, cap: Cap, now: Moment) -> Result<u32, Error> {
         self.run(Durability::Power, move |db| {
-            let failures = tally::in_a_row(db, uid)?;
-            let held = locks(db, uid, failures, now)?.len();
+            let in_a_row = tally::in_a_row(db, uid)?;
+            let held = locks(db, uid, &in_a_row, cap, now)?.len();
             for lane in PERSON_LANES {
                 tally::clear(db, &tally::of_person(uid), lane)?;
             }
@@ -97,10 +119,10 @@ impl Store {
     }
 }
 
-fn locks(db: &Connection, uid: u32, failures: u32, now: Moment) -> Result<Vec<Lock>, Error> {
+fn locks(db: &Connection, uid: u32, in_a_row: &Tally, cap: Cap, now: Moment) -> Result<Vec<Lock>, Error> {
     let mut locks = Vec::new();
-    if failures >= HARD_CAP {
-        locks.push(Lock { lane: "all".into(), seconds: -1 });
+    if let Some(until) = cap.closes(in_a_row, now) {
+        locks.push(Lock { lane: "all".into(), seconds: until.map_or(-1, |ms| (ms + 999) / 1000) });
     }
     for lane in PERSON_LANES {
         let ms = tally::read(db, &tally::of_person(uid), lane)?.closed_for(lane, now);
@@ -111,8 +133,8 @@ fn locks(db: &Connection, uid: u32, failures: u32, now: Moment) -> Result<Vec<Lo
     Ok(locks)
 }
 
-fn read(db: &Connection, uid: u32, user: String, now: Moment) -> Result<Person, Error> {
-    let failures = tally::in_a_row(db, uid)?;
+fn read(db: &Connection, uid: u32, user: String, cap: Cap, now: Moment) -> Result<Person, Error> {
+    let in_a_row = tally::in_a_row(db, uid)?;
     let last_verified = db
         .prepare_cached("SELECT last_verified FROM person WHERE uid = ?1")?
         .query_row([uid], |r| r.get(0))
@@ -146,5 +168,17 @@ fn read(db: &Connection, uid: u32, user: String, now: Moment) -> Result<Person, 
         })
         .optional()?;
     factors.extend(codes);
-    Ok(Person { user, uid, factors, locks: locks(db, uid, failures, now)?, failures, last_verified })
+    let confirmed = db
+        .prepare_cached("SELECT service, source, confirmed FROM known_source WHERE uid = ?1 AND boot = ?2 ORDER BY confirmed DESC LIMIT 50")?
+        .query_map((uid, now.boot), |r| Ok(Confirmed { service: r.get(0)?, source: r.get(1)?, at: r.get(2)? }))?
+        .collect::<Result<_, _>>()?;
+    Ok(Person {
+        user,
+        uid,
+        factors,
+        locks: locks(db, uid, &in_a_row, cap, now)?,
+        failures: in_a_row.failures,
+        last_verified,
+        confirmed,
+    })
 }

@@ -5,19 +5,25 @@
 
 use super::files::{self, Layout};
 use super::instance::{self, Instance};
+use super::rollback;
 use crate::error::Error;
 use crate::random;
 use crate::seal::{INSTANCE_BYTES, MASTER_BYTES};
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, fchown, geteuid};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// "CSGN": what `file` and we tell our databases by.
 const APPLICATION_ID: i32 = 0x4353_474e;
+
+/// How long another program may hold the database while we open it. Logins wait meanwhile.
+const BUSY: Duration = Duration::from_secs(1);
 
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
 
@@ -29,7 +35,9 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
 /// # Errors
 /// When something exists already or cannot be written.
 pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
-    for path in [layout.database(), layout.instance(), layout.key.clone()] {
+    let ours = [layout.database(), layout.instance(), layout.key.clone()];
+    // The directory may be the daemon's already: root must not write through a link planted in it.
+    for path in ours.into_iter().chain(layout.beside_database()) {
         if path.symlink_metadata().is_ok() {
             return Err(Error::InvalidArgument(format!(
                 "{} exists already: this host is initialised. To start anew, move the state directory and the key file away first; every enrollment is lost with them",
@@ -42,7 +50,7 @@ pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
     let key = zeroize::Zeroizing::new(random::bytes::<MASTER_BYTES>()?);
     create_database(layout, &id, now)?;
     give(&layout.database(), owner)?;
-    write_new(&layout.instance(), instance::text(&id, 0).as_bytes(), 0o600, Some(owner))?;
+    write_new(&layout.instance(), instance::text(&id, 0, 0).as_bytes(), 0o600, Some(owner))?;
     // The key comes last: with it missing nothing starts, so a half-done init is never used.
     let key_owner = if geteuid().is_root() { (Uid::from_raw(0), owner.1) } else { owner };
     let mode = if key_owner.0 == owner.0 { 0o600 } else { 0o640 };
@@ -133,12 +141,23 @@ fn latest() -> i64 {
 /// behind it. Never creates anything. Gives the connection and its generation.
 pub(super) fn open(layout: &Layout, instance: &Instance) -> Result<(Connection, i64), Error> {
     let path = layout.database();
-    let shown = path.display();
     drop(files::open_own(&path, true)?);
+    for beside in layout.beside_database().iter().filter(|p| p.symlink_metadata().is_ok()) {
+        drop(files::open_own(beside, true)?);
+    }
+    rollback::refuse_older_file(layout, instance)?;
+    let db = connect(&path).map_err(|e| unusable(&path, &e))?;
+    check_shape(&db, &path)?;
+    let generation = check_origin(&db, layout, instance)?;
+    Ok((db, generation))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(
-        &path,
+        path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
+    db.busy_timeout(BUSY)?;
     // Exclusive: a second daemon, or a shell on the database, is refused while we run; and the
     // index of the write-ahead log stays in our own memory.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -146,49 +165,74 @@ pub(super) fn open(layout: &Layout, instance: &Instance) -> Result<(Connection, 
     db.pragma_update(None, "secure_delete", "ON")?;
     db.pragma_update(None, "foreign_keys", "ON")?;
     db.pragma_update(None, "cache_size", -1024)?;
+    // A prepared statement keeps its plan whatever is bound to it; SQLite would plan joins anew for
+    // each answer.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(64);
-    let application: i32 = db
-        .query_row("PRAGMA application_id", [], |r| r.get(0))
-        .map_err(|e| Error::unavailable(format!("{shown} cannot be read: {e}")))?;
+    Ok(db)
+}
+
+/// Ours, of this version, and whole.
+fn check_shape(db: &Connection, path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    let refuse = |why: String| Err(Error::unavailable(format!("{shown} {why}")));
+    let unusable = |e| unusable(path, &e);
+    let application: i32 = db.query_row("PRAGMA application_id", [], |r| r.get(0)).map_err(unusable)?;
     if application != APPLICATION_ID {
-        return Err(Error::unavailable(format!(
-            "{shown} is not a countersign database; restore it from your backup"
-        )));
+        return refuse("is not a countersign database; restore it from your backup".into());
     }
-    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(unusable)?;
     if version != latest() {
-        return Err(Error::unavailable(format!(
-            "{shown} has schema version {version}, this countersignd knows {}; install the countersign version that wrote it",
+        return refuse(format!(
+            "has schema version {version}, this countersignd knows {}; install the countersign version that wrote it",
             latest()
-        )));
+        ));
     }
-    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0))?;
+    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0)).map_err(unusable)?;
     if mode != "wal" {
-        return Err(Error::unavailable(format!(
-            "{shown} cannot be switched to write-ahead logging (it says {mode})"
-        )));
+        return refuse(format!("cannot be switched to write-ahead logging (it says {mode})"));
     }
-    let health: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+    let health: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(unusable)?;
     if health != "ok" {
-        return Err(Error::unavailable(format!(
-            "{shown} is damaged ({health}); restore it from your backup"
-        )));
+        let health = health.replace('\n', " ");
+        return refuse(format!("is damaged ({health}); restore it from your backup"));
     }
-    let (id, generation): (String, i64) =
-        db.query_row("SELECT instance, generation FROM meta WHERE id = 1", [], |r| {
-            Ok((r.get(0)?, r.get(1)?))
-        })?;
+    Ok(())
+}
+
+/// Of this installation, and not behind what its instance file saw. Gives the generation.
+fn check_origin(db: &Connection, layout: &Layout, instance: &Instance) -> Result<i64, Error> {
+    let path = layout.database();
+    let (id, generation): (String, i64) = db
+        .query_row("SELECT instance, generation FROM meta WHERE id = 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .map_err(|e| unusable(&path, &e))?;
     if id != random::hex(&instance.id) {
-        return Err(Error::unavailable(format!(
-            "{shown} belongs to another installation than {}",
-            layout.instance().display()
-        )));
+        return Err(rollback::foreign(layout));
     }
     if generation < instance.generation {
-        return Err(Error::unavailable(format!(
-            "{shown} was rolled back (generation {generation}, the instance file saw {}): codes used since would work again. Put the newer database back",
-            instance.generation
-        )));
+        return Err(rollback::refusal(&path, generation, instance.generation));
     }
-    Ok((db, generation))
+    Ok(generation)
+}
+
+/// Folds the write-ahead log into the database file.
+///
+/// # Errors
+/// When it cannot be done now; everything is still in the log then.
+pub(super) fn fold_log(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// A database that SQLite refuses, and who can do what about it.
+fn unusable(path: &Path, e: &rusqlite::Error) -> Error {
+    let shown = path.display();
+    Error::unavailable(match e.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("{shown} is in use by another program ({e}); end that program")
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            format!("{shown} is damaged ({e}); restore it from your backup")
+        }
+        _ => format!("{shown} cannot be used ({e}); is the disk full, read-only or failing?"),
+    })
 }

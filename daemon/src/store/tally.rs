@@ -38,13 +38,13 @@ pub(super) fn charge(db: &Connection, subject: &str, lane: Lane, now: Moment) ->
 }
 
 /// A person's failures in a row over all lanes.
-pub(super) fn in_a_row(db: &Connection, uid: u32) -> Result<u32, Error> {
-    Ok(read(db, &of_person(uid), Lane::All)?.failures)
+pub(super) fn in_a_row(db: &Connection, uid: u32) -> Result<Tally, Error> {
+    read(db, &of_person(uid), Lane::All)
 }
 
 /// One more failure in a row. These are never forgotten, only ended by a success.
 pub(super) fn charge_in_a_row(db: &Connection, uid: u32, now: Moment) -> Result<(), Error> {
-    let failures = in_a_row(db, uid)?.saturating_add(1);
+    let failures = in_a_row(db, uid)?.failures.saturating_add(1);
     write(db, &of_person(uid), Lane::All, failures, now)
 }
 

@@ -10,7 +10,8 @@ use super::schema;
 use crate::error::Error;
 use crate::seal::INSTANCE_BYTES;
 use rusqlite::Connection;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Use cases that may wait; one more is told to come back.
@@ -44,28 +45,40 @@ pub struct Store {
     queue: SyncSender<Job>,
 }
 
+/// Tells when the store's thread has closed the database, which it does when the last handle is gone.
+#[derive(Debug)]
+pub struct Closed(Receiver<()>);
+
+impl Closed {
+    /// Waits for it, but no longer than this.
+    pub fn wait(&self, patience: Duration) {
+        // Nothing is ever sent: the channel ends with the thread.
+        let _ = self.0.recv_timeout(patience);
+    }
+}
+
 impl Store {
     /// Opens the store of an installation and starts its thread.
     ///
     /// # Errors
     /// When any of key, instance file and database is missing, damaged, of another version, of
     /// another installation or rolled back, or when another daemon has it open.
-    pub fn open(layout: Layout, expected: [u8; INSTANCE_BYTES]) -> Result<Self, Error> {
+    pub fn open(layout: Layout, expected: [u8; INSTANCE_BYTES]) -> Result<(Self, Closed), Error> {
         layout.check_state_dir()?;
         let mut instance = Instance::open(&layout.instance())?;
         if instance.id != expected {
             return Err(Error::unavailable(format!(
-                "the key file {} belongs to another installation than {}",
+                "the key file {} belongs to another installation than {}; restore both from the same backup",
                 layout.key.display(),
                 layout.instance().display()
             )));
         }
         let session = Session::open(&layout, &mut instance)?;
         let (queue, jobs) = sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || Worker { layout, instance, session: Ok(session) }.serve(&jobs))?;
-        Ok(Self { queue })
+        let (open, closed) = channel();
+        let worker = Worker { layout, instance, session: Ok(session) };
+        std::thread::Builder::new().name("store".into()).spawn(move || worker.serve(&jobs, open))?;
+        Ok((Self { queue }, Closed(closed)))
     }
 
     /// Runs one use case in a transaction and waits for the commit.
@@ -105,6 +118,11 @@ impl Session {
         if generation > instance.generation {
             instance.advance(generation)?;
         }
+        // The file alone holds everything now, and is never behind this again. Where it cannot be
+        // done (a full disk), the last such moment still counts.
+        if schema::fold_log(&db).is_ok() {
+            instance.settle(generation)?;
+        }
         Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None })
     }
 
@@ -129,7 +147,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn serve(mut self, jobs: &Receiver<Job>) {
+    /// Serves until the last handle is gone; `open` ends after the database is closed.
+    fn serve(mut self, jobs: &Receiver<Job>, open: Sender<()>) {
         while let Ok(first) = jobs.recv() {
             let mut batch = vec![first];
             while batch.len() < BATCH
@@ -139,6 +158,8 @@ impl Worker {
             }
             self.serve_batch(batch);
         }
+        drop(self);
+        drop(open);
     }
 
     fn serve_batch(&mut self, batch: Vec<Job>) {
@@ -168,7 +189,7 @@ impl Worker {
             instance.check()?;
             s.files.check()?;
             s.set_durability(durability)?;
-            s.db.execute_batch("BEGIN IMMEDIATE")?;
+            s.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             Ok(s)
         });
         let session = match ready {
@@ -212,7 +233,7 @@ fn commit(session: &Session, instance: &mut Instance, durability: Durability) ->
     if durability == Durability::Power {
         db.prepare_cached("UPDATE meta SET generation = ?1 WHERE id = 1")?.execute([generation])?;
     }
-    if let Err(e) = db.execute_batch("COMMIT") {
+    if let Err(e) = db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
         let _ = db.execute_batch("ROLLBACK");
         return Err(e.into());
     }

@@ -25,7 +25,6 @@ CREATE TABLE totp (
     secret    BLOB    NOT NULL,
     digits    INTEGER NOT NULL,
     period    INTEGER NOT NULL,
-    skew      INTEGER NOT NULL,
     last_step INTEGER NOT NULL,
     created   INTEGER NOT NULL,
     last_used INTEGER NOT NULL DEFAULT 0
@@ -52,6 +51,8 @@ CREATE TABLE enrollment (
     name       TEXT    NOT NULL,
     token      BLOB    NOT NULL UNIQUE,
     secret     BLOB    NOT NULL,
+    digits     INTEGER NOT NULL,
+    period     INTEGER NOT NULL,
     tries      INTEGER NOT NULL DEFAULT 0,
     boot       BLOB    NOT NULL,
     started_ms INTEGER NOT NULL
@@ -104,10 +105,14 @@ CREATE TABLE tally (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tally_by_last ON tally (last);
 
--- Sources that a person confirmed a login from.
+-- Sources that a person confirmed a login from, by service. The boot time says for how long a policy
+-- may let them pass unasked: another boot has forgotten them. The wall clock makes them known.
 CREATE TABLE known_source (
-    uid       INTEGER NOT NULL,
-    source    TEXT    NOT NULL,
-    confirmed INTEGER NOT NULL,
-    PRIMARY KEY (uid, source)
+    uid          INTEGER NOT NULL,
+    source       TEXT    NOT NULL,
+    service      TEXT    NOT NULL,
+    confirmed    INTEGER NOT NULL,
+    boot         BLOB    NOT NULL,
+    confirmed_ms INTEGER NOT NULL,
+    PRIMARY KEY (uid, source, service)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,165 @@
+//! One `[[policy]]` block.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::values::{Empty, acceptable, choice, groups, length, names, networks, text};
+use crate::place::Spot;
+use crate::problem::Report;
+use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy};
+use crate::words::Kind;
+use crate::{Except, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require, Status};
+
+const STATUS: &[(&str, Status)] =
+    &[("enforce", Status::Enforce), ("report", Status::Report), ("off", Status::Off)];
+const REQUIRE: &[(&str, Require)] = &[("everyone", Require::Everyone), ("enrolled", Require::Enrolled)];
+
+const MATCHES_NOBODY: &str = "the policy could match nobody";
+const EXCEPTS_NOTHING: Empty = Empty { does: "it excepts nothing", absent: "no exception" };
+
+/// `None` when something is wrong with it. `names` holds those of the policies before it.
+pub(super) fn policy(
+    raw: RawPolicy,
+    names_before: &mut HashMap<String, Spot>,
+    problems: &mut Report<'_>,
+) -> Option<Policy> {
+    let users_at = spot_of(&raw.users);
+    let except_at = spot_of(&raw.except);
+    let everyone = Empty { does: MATCHES_NOBODY, absent: "everyone" };
+    let nobody_more = Empty { does: "it names nobody", absent: "nobody but the groups, or everyone" };
+    let all_services = Empty { does: MATCHES_NOBODY, absent: "all services" };
+
+    let name = name(raw.name, raw.header, names_before, problems);
+    let status = choice(raw.status, "policy.status", STATUS, Status::Enforce, problems);
+    let require = choice(raw.require, "policy.require", REQUIRE, Require::Everyone, problems);
+    let groups = groups(raw.groups, "policy.groups", everyone, problems);
+    let users = names(raw.users, "policy.users", Kind::User, nobody_more, problems);
+    let except = except(raw.except, problems);
+    let services = names(raw.services, "policy.services", Kind::Service, all_services, problems);
+    let networks = read_networks(raw.networks, problems);
+    let label = text(raw.label, "policy.label", Kind::Issuer, problems);
+    let remember = remember(raw.remember, problems);
+
+    let mut sound = true;
+    if let (Some(Status::Off), Some(None), Some(Some(_)), Some(spot)) = (status, &groups, &users, users_at) {
+        problems.at(
+            spot,
+            "policy.users",
+            "exempts people one by one and without an end",
+            "take them out of the group that is asked, or exempt a group: groups = [\"...\"]",
+        );
+        sound = false;
+    }
+    if let (Some(groups), Some(users), Some(except), Some(spot)) = (&groups, &users, &except, except_at)
+        && excepts_all(groups.as_deref(), users.as_deref(), except)
+    {
+        let wrong = "names all that groups and users name, so the policy could match nobody";
+        problems.at(spot, "policy.except", wrong, "leave somebody in, or delete the policy");
+        sound = false;
+    }
+    let policy = Policy {
+        name: name?,
+        status: status?,
+        require: require?,
+        groups: groups?,
+        users: users?,
+        except: except?,
+        services: services?,
+        networks: networks?,
+        label: label?,
+        remember: remember?,
+    };
+    sound.then_some(policy)
+}
+
+fn name(
+    raw: Key<String>,
+    header: Spot,
+    names_before: &mut HashMap<String, Spot>,
+    problems: &mut Report<'_>,
+) -> Option<String> {
+    let at = match raw {
+        Key::Wrong => return None,
+        Key::Absent => {
+            problems.at(
+                header,
+                "policy.name",
+                "is missing",
+                "write name = \"...\", which stands in the log when this policy decides",
+            );
+            return None;
+        }
+        Key::Is(at) => at,
+    };
+    if !acceptable(&at.value, at.spot, "policy.name", Kind::PolicyName, problems) {
+        return None;
+    }
+    if let Some(first) = names_before.get(&at.value) {
+        let wrong = format!("is the name of the policy at {} too", problems.seen_from(at.spot, *first));
+        problems.at(at.spot, "policy.name", wrong, "give each policy a name of its own");
+        return None;
+    }
+    names_before.insert(at.value.clone(), header);
+    Some(at.value)
+}
+
+fn except(raw: Key<RawExcept>, problems: &mut Report<'_>) -> Option<Except> {
+    let At { value: raw, spot } = match raw {
+        Key::Absent => return Some(Except::default()),
+        Key::Wrong => return None,
+        Key::Is(at) => at,
+    };
+    if raw.is_empty {
+        let right = "write groups = [\"...\"] or users = [\"...\"] in it, or leave except out";
+        problems.at(spot, "policy.except", "is empty, so it excepts nothing", right);
+        return None;
+    }
+    let groups = groups(raw.groups, "policy.except.groups", EXCEPTS_NOTHING, problems);
+    let users = names(raw.users, "policy.except.users", Kind::User, EXCEPTS_NOTHING, problems);
+    Some(Except { groups: groups?.unwrap_or_default(), users: users?.unwrap_or_default() })
+}
+
+/// Whether nobody is left of those that a policy names.
+fn excepts_all(groups: Option<&[GroupRef]>, users: Option<&[String]>, except: &Except) -> bool {
+    let group_excepted = |group: &GroupRef| except.groups.iter().any(|one| one.name == group.name);
+    (groups.is_some() || users.is_some())
+        && groups.unwrap_or_default().iter().all(group_excepted)
+        && users.unwrap_or_default().iter().all(|user| except.users.contains(user))
+}
+
+fn read_networks(raw: Key<RawNetworks>, problems: &mut Report<'_>) -> Option<Networks> {
+    let At { value: raw, spot } = match raw {
+        Key::Absent => return Some(Networks::default()),
+        Key::Wrong => return None,
+        Key::Is(at) => at,
+    };
+    if raw.is_empty {
+        let right =
+            "write only = [\"...\"] or except = [\"...\"] in it, or leave networks out to mean everywhere";
+        problems.at(spot, "policy.networks", "is empty", right);
+        return None;
+    }
+    let everywhere = Empty { does: MATCHES_NOBODY, absent: "everywhere" };
+    let only = networks(raw.only, "policy.networks.only", everywhere, problems);
+    let except = networks(raw.except, "policy.networks.except", EXCEPTS_NOTHING, problems);
+    let (only, except) = (only?, except?.unwrap_or_default());
+    let excepted: Vec<&Network> = except.iter().collect();
+    if only.as_deref().unwrap_or(&Network::ALL).iter().all(|network| network.is_within(&excepted)) {
+        let all = if only.is_some() { "all that only holds" } else { "every place" };
+        let wrong = format!("excepts {all}, so the policy could match nobody");
+        problems.at(spot, "policy.networks", wrong, "leave a place in, or delete the policy");
+        return None;
+    }
+    Some(Networks { only, except })
+}
+
+fn remember(raw: Key<String>, problems: &mut Report<'_>) -> Option<Duration> {
+    length(raw, "policy.remember", &(Duration::ZERO..=MAX_REMEMBER), Duration::ZERO, problems)
+}
+
+fn spot_of<T>(key: &Key<T>) -> Option<Spot> {
+    match key {
+        Key::Is(at) => Some(at.spot),
+        Key::Absent | Key::Wrong => None,
+    }
+}

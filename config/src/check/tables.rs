@@ -1,0 +1,53 @@
+//! The tables beside the policies.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::values::{Numbers, choice, length, number};
+use crate::problem::Report;
+use crate::raw::{Key, RawLog, RawRecovery, RawThrottle, RawTotp};
+use crate::{Log, Recovery, Throttle, Totp};
+
+const PROFILE: &[(&str, Throttle)] = &[("default", Throttle::Default), ("pci", Throttle::Pci)];
+
+const DAY: u64 = 24 * 60 * 60;
+/// Less would not last from one look at the log to the next; more is nobody's retention period.
+const KEEP: RangeInclusive<Duration> = Duration::from_secs(30 * DAY)..=Duration::from_secs(3650 * DAY);
+
+/// What stands in a table, or its default where it is not there; `None` is "wrong".
+fn open<T, U: Default>(raw: Key<T>, check: impl FnOnce(T) -> Option<U>) -> Option<U> {
+    match raw {
+        Key::Absent => Some(U::default()),
+        Key::Wrong => None,
+        Key::Is(at) => check(at.value),
+    }
+}
+
+pub(super) fn totp(raw: Key<RawTotp>, problems: &mut Report<'_>) -> Option<Totp> {
+    open(raw, |raw| {
+        let Totp { digits, skew, .. } = Totp::default();
+        let digits = number(raw.digits, "totp.digits", Numbers::OneOf(6, 8), digits, problems);
+        let period = number(raw.period, "totp.period", Numbers::OneOf(30, 60), 30, problems);
+        let skew = number(raw.skew, "totp.skew", Numbers::From(0..=2), skew, problems);
+        Some(Totp { digits: digits?, period: period?.into(), skew: skew? })
+    })
+}
+
+pub(super) fn recovery(raw: Key<RawRecovery>, problems: &mut Report<'_>) -> Option<Recovery> {
+    open(raw, |raw| {
+        let Recovery { codes } = Recovery::default();
+        let codes = number(raw.codes, "recovery.codes", Numbers::From(5..=20), codes, problems)?;
+        Some(Recovery { codes })
+    })
+}
+
+pub(super) fn throttle(raw: Key<RawThrottle>, problems: &mut Report<'_>) -> Option<Throttle> {
+    open(raw, |raw| choice(raw.profile, "throttle.profile", PROFILE, Throttle::default(), problems))
+}
+
+pub(super) fn log(raw: Key<RawLog>, problems: &mut Report<'_>) -> Option<Log> {
+    open(raw, |raw| {
+        let keep = length(raw.keep, "log.keep", &KEEP, Log::default().keep, problems)?;
+        Some(Log { keep })
+    })
+}

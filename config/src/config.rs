@@ -1,0 +1,163 @@
+//! What a checked configuration says.
+
+use std::time::Duration;
+
+use crate::Network;
+
+/// The issuer when the files name none.
+pub const DEFAULT_ISSUER: &str = "Countersign";
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The name above the codes in the authenticator app.
+    pub issuer: String,
+    /// Shown to the person when a login is denied or locked after the first factor.
+    pub help: Option<String>,
+    /// In the order of the files: the first that matches decides. Never empty.
+    pub policies: Vec<Policy>,
+    /// `[totp]`
+    pub totp: Totp,
+    /// `[recovery]`
+    pub recovery: Recovery,
+    /// `[throttle]`
+    pub throttle: Throttle,
+    /// `[log]`
+    pub log: Log,
+    /// The names of the files, in the order in which they were read.
+    pub sources: Vec<String>,
+    /// SHA-256 in lower-case hex: of the bytes of the file where there is one, else of the last
+    /// parts of the names, the lengths and the bytes of all files.
+    pub hash: String,
+    /// What is allowed but probably not meant: `FILE:LINE: text`, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// One `[[policy]]` block: whom and what it matches, and what then holds.
+///
+/// A login matches when the person is in `groups` or `users` and not in `except`, the service is
+/// in `services`, and `networks` holds the place that the login comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Unique in the configuration; stands in the attempt log.
+    pub name: String,
+    /// Whether a match asks, only logs, or does nothing.
+    pub status: Status,
+    /// Whether people without a factor are refused or let through.
+    pub require: Require,
+    /// Members of any of these; never an empty list. `None` is everyone if `users` is `None` too.
+    pub groups: Option<Vec<GroupRef>>,
+    /// These people; never an empty list. `None` is everyone if `groups` is `None` too.
+    pub users: Option<Vec<String>>,
+    /// People that the policy is not about, though `groups` or `users` name them.
+    pub except: Except,
+    /// These PAM services; `None` is all of them. Never an empty list.
+    pub services: Option<Vec<String>>,
+    /// The places that a login comes from.
+    pub networks: Networks,
+    /// Replaces the issuer for the people of this policy.
+    pub label: Option<String>,
+    /// For how long the same source is not asked again for the same service; zero is "always ask".
+    /// At most [`MAX_REMEMBER`](crate::MAX_REMEMBER).
+    pub remember: Duration,
+}
+
+/// A group as a policy names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRef {
+    /// The group's name, without the `?`.
+    pub name: String,
+    /// Written with a trailing `?`: this host may lack the group.
+    pub may_be_missing: bool,
+}
+
+/// People that a policy is not about. Empty where the policy excepts nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Except {
+    /// Members of any of these.
+    pub groups: Vec<GroupRef>,
+    /// These people.
+    pub users: Vec<String>,
+}
+
+/// The places that a policy is about: what `only` holds, without what `except` holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// These; `None` is every place. Never an empty list.
+    pub only: Option<Vec<Network>>,
+    /// And none of these.
+    pub except: Vec<Network>,
+}
+
+/// What a policy does to the logins it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Ask for a second factor.
+    Enforce,
+    /// Log what would have happened, and ask nothing.
+    Report,
+    /// Ask nothing.
+    Off,
+}
+
+/// Whom a policy requires a factor of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Require {
+    /// Everyone it matches; who has no factor is refused.
+    Everyone,
+    /// Only those who have a factor; the others pass, and the log says so.
+    Enrolled,
+}
+
+/// What the authenticator app computes (RFC 6238), for secrets made from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totp {
+    /// 6 or 8.
+    pub digits: u8,
+    /// Seconds that one code lasts: 30 or 60.
+    pub period: u32,
+    /// Periods before and after the present one whose code is right too: 0 to 2.
+    pub skew: u8,
+}
+
+impl Default for Totp {
+    fn default() -> Self {
+        Self { digits: 6, period: 30, skew: 1 }
+    }
+}
+
+/// The codes for when the phone is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many a person is given: 5 to 20.
+    pub codes: u8,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self { codes: 10 }
+    }
+}
+
+/// How guessing is slowed down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Throttle {
+    /// Growing delays, and 100 consecutive failures in all.
+    #[default]
+    Default,
+    /// As PCI DSS asks: 10 consecutive failures lock for 30 minutes.
+    Pci,
+}
+
+/// The attempt log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// How long a row is kept: 30 to 3650 days.
+    pub keep: Duration,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(400 * 24 * 60 * 60) }
+    }
+}

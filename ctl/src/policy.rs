@@ -1,0 +1,11 @@
+//! `policy`: what the policy file says, whether it is sound, and putting it into force.
+
+pub(crate) mod apply;
+pub(crate) mod check;
+pub(crate) mod explain;
+mod groups;
+
+/// As much of a hash as people compare.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}

@@ -1,0 +1,120 @@
+//! `policy apply`: puts the policy file into force, and never weakens protection unnoticed.
+
+use std::io::IsTerminal;
+
+use countersign_protocol::manager::{Applied, ManagerProxy};
+use countersign_protocol::names::error::INVALID_ARGUMENT;
+
+use super::short;
+use crate::cli::PolicyApply;
+use crate::errors::{Exit, Failure};
+use crate::output::Output;
+use crate::terminal::{Screen, ask, read_line, safe};
+use crate::{json, text};
+
+/// Nobody can be asked on a pipe, and what comes down a pipe is no consent.
+pub(crate) fn refuse_early(args: &PolicyApply) -> Result<(), Failure> {
+    if asks(args) && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(text::APPLY_NEEDS_YES));
+    }
+    Ok(())
+}
+
+pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyApply) -> Result<(), Failure> {
+    let consented = if asks(args) { Some(consent(manager, args).await?) } else { None };
+    // Where nothing was weaker, nothing was accepted: the file may have changed since.
+    let accept = args.accept_weaker && consented.as_ref().is_none_or(|shown| !shown.is_empty());
+    let applied = call(manager, args, accept, args.dry_run).await?;
+    if args.json {
+        let mut out = Output::stdout();
+        out.line(&json::applied(&applied, args.dry_run))?;
+        out.flush()?;
+        return if applied.applied { Ok(()) } else { Err(Failure::failed(String::new())) };
+    }
+    report(&applied, args.dry_run, &consented.unwrap_or_default())
+}
+
+/// Whether a person has to agree first.
+fn asks(args: &PolicyApply) -> bool {
+    args.accept_weaker && !args.yes && !args.dry_run
+}
+
+/// Shows what the file protects less and asks; what was shown.
+async fn consent(manager: &ManagerProxy<'_>, args: &PolicyApply) -> Result<Vec<String>, Failure> {
+    let shown = call(manager, args, false, true).await?.weaker;
+    if shown.is_empty() {
+        return Ok(shown);
+    }
+    ask(&text::weaker_question(&parts(&shown)));
+    let answer =
+        read_line().map_err(|error| Failure::failed(text::cannot_read(&safe(&error.to_string()))))?;
+    if answer.is_none_or(|line| line.trim_ascii() != b"yes") {
+        return Err(Failure::failed(text::NOT_ACCEPTED));
+    }
+    Ok(shown)
+}
+
+/// One call; a broken file has been shown when this fails for one.
+async fn call(
+    manager: &ManagerProxy<'_>,
+    args: &PolicyApply,
+    accept_weaker: bool,
+    dry_run: bool,
+) -> Result<Applied, Failure> {
+    let error = match manager.apply_policy(accept_weaker, dry_run).await {
+        Ok(applied) if applied.applied || !applied.weaker.is_empty() => return Ok(applied),
+        Ok(_) => {
+            return Err(Failure::new(Exit::Unavailable, text::strange_answer(text::REFUSED_WITHOUT_REASON)));
+        }
+        Err(error) => error,
+    };
+    let zbus::Error::MethodError(name, said, _) = &error else { return Err(error.into()) };
+    if name.as_str() != INVALID_ARGUMENT {
+        return Err(error.into());
+    }
+    let problems: Vec<String> = said.iter().flat_map(|said| said.lines()).map(str::to_owned).collect();
+    let mut out = Output::stdout();
+    if args.json {
+        out.line(&json::broken(&problems, args.dry_run))?;
+        out.flush()?;
+        return Err(Failure::new(Exit::Problems, String::new()));
+    }
+    for problem in &problems {
+        out.line(&Screen::stdout().show(problem))?;
+    }
+    out.flush()?;
+    Err(Failure::new(Exit::Problems, text::BROKEN))
+}
+
+/// Says what came of it. `consented` has been shown already.
+fn report(applied: &Applied, dry_run: bool, consented: &[String]) -> Result<(), Failure> {
+    let screen = Screen::stdout();
+    let mut out = Output::stdout();
+    for warning in &applied.warnings {
+        out.line(&text::warning(&screen.show(warning)))?;
+    }
+    if !applied.applied {
+        out.flush()?;
+        return Err(Failure::failed(text::not_applied(&parts(&applied.weaker), dry_run)));
+    }
+    let news: Vec<String> =
+        applied.weaker.iter().filter(|sentence| !consented.contains(sentence)).cloned().collect();
+    if !news.is_empty() {
+        out.line(text::weaker(dry_run, !consented.is_empty()))?;
+        for sentence in &news {
+            out.line(&text::part(&screen.show(sentence)))?;
+        }
+    }
+    out.line(&if dry_run {
+        text::WOULD_BE_APPLIED.to_owned()
+    } else {
+        text::applied(&screen.show(&short(&applied.hash)))
+    })?;
+    out.flush()
+}
+
+/// Indented lines for standard error.
+fn parts(sentences: &[String]) -> String {
+    let lines: Vec<String> = sentences.iter().map(|sentence| text::part(&safe(sentence))).collect();
+    lines.join("\n")
+}

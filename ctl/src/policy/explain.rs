@@ -1,0 +1,174 @@
+//! `policy explain USER`: the walk through the policies, and what comes of it.
+
+use countersign_protocol::manager::{Explanation, ManagerProxy, Rule};
+
+use crate::cli::{From, PolicyExplain};
+use crate::errors::{Exit, Failure};
+use crate::output::Output;
+use crate::table::{self, Column};
+use crate::terminal::{Screen, safe};
+use crate::{json, text};
+
+const COLUMNS: &[Column] = &[
+    Column { title: "POLICY", narrowest: 16, rank: 0 },
+    Column { title: "STATUS", narrowest: 7, rank: 2 },
+    Column { title: "RESULT", narrowest: 6, rank: 1 },
+    Column { title: "BECAUSE", narrowest: 12, rank: 3 },
+];
+
+pub(crate) async fn run(manager: &ManagerProxy<'_>, args: PolicyExplain) -> Result<(), Failure> {
+    let from = match args.from {
+        None | Some(From::Local) => "local".to_owned(),
+        Some(From::Unknown) => "unknown".to_owned(),
+        Some(From::Address(address)) => address.to_string(),
+    };
+    // On the bus this machine is the empty address.
+    let asked = if from == "local" { "" } else { &from };
+    let said = manager.explain_policy(&args.user, &args.service, asked).await?;
+    let mut out = Output::stdout();
+    if args.json {
+        out.line(&json::explanation(&args.user, &args.service, &from, &said))?;
+        return out.flush();
+    }
+    for line in lines(&args, &said, Screen::stdout())? {
+        out.line(&line)?;
+    }
+    out.flush()
+}
+
+fn lines(args: &PolicyExplain, said: &Explanation, screen: Screen) -> Result<Vec<String>, Failure> {
+    let user = screen.show(&args.user);
+    let mut lines =
+        vec![text::explained(&user, &screen.show(&args.service), &place(args.from)), String::new()];
+    if !said.walk.is_empty() {
+        let rows: Vec<Vec<String>> = said.walk.iter().map(row).collect();
+        lines.extend(table::lines(COLUMNS, &rows, screen));
+        lines.push(String::new());
+    }
+    let Some(decision) = text::decision(&said.decision, &user, &screen.show(&said.policy)) else {
+        let strange = text::strange_answer(&safe(&said.decision));
+        return Err(Failure::new(Exit::Unavailable, strange));
+    };
+    lines.push(decision);
+    if !said.certain {
+        lines.push(text::NOT_CERTAIN.to_owned());
+    }
+    if said.prompts.is_empty() {
+        lines.push(text::sees_nothing(&user));
+    } else {
+        lines.push(text::sees(&user));
+        let shown = said.prompts.iter().flat_map(|prompt| prompt.lines());
+        lines.extend(shown.map(|line| text::part(screen.show(line).trim_end())));
+    }
+    Ok(lines)
+}
+
+fn row(rule: &Rule) -> Vec<String> {
+    let because = text::because(&rule.applies, &rule.because).unwrap_or(&rule.because);
+    vec![rule.policy.clone(), rule.status.clone(), rule.applies.clone(), because.to_owned()]
+}
+
+/// Where the login comes from; with nothing said, how to say it.
+fn place(from: Option<From>) -> String {
+    match from {
+        None => text::FROM_HERE_BY_DEFAULT.to_owned(),
+        Some(From::Local) => text::FROM_HERE.to_owned(),
+        Some(From::Unknown) => text::FROM_UNKNOWN.to_owned(),
+        Some(From::Address(address)) => text::from_address(&address.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(from: Option<From>) -> PolicyExplain {
+        PolicyExplain { user: "alice".into(), service: "sshd".into(), from, json: false }
+    }
+
+    fn rule(policy: &str, applies: &str, because: &str, status: &str) -> Rule {
+        Rule {
+            policy: policy.into(),
+            applies: applies.into(),
+            because: because.into(),
+            status: status.into(),
+        }
+    }
+
+    fn said(decision: &str, policy: &str, walk: Vec<Rule>, prompts: &[&str]) -> Explanation {
+        Explanation {
+            decision: decision.into(),
+            policy: policy.into(),
+            certain: !walk.iter().any(|rule| rule.applies == "may"),
+            walk,
+            prompts: prompts.iter().map(|prompt| (*prompt).to_owned()).collect(),
+        }
+    }
+
+    fn shown(from: Option<From>, said: &Explanation) -> String {
+        let screen = Screen { width: Some(80), utf8: true };
+        let lines = lines(&args(from), said, screen).expect("a known decision");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_certain_hit() {
+        let walk = vec![
+            rule("robots", "miss", "person", "off"),
+            rule("office", "miss", "network", "report"),
+            rule("console", "miss", "service", "enforce"),
+            rule("operators", "hit", "", "enforce"),
+        ];
+        let said = said("required", "operators", walk, &["Verification code: "]);
+        assert_eq!(
+            shown(Some(From::Address([192, 0, 2, 7].into())), &said),
+            "A login of alice to sshd from 192.0.2.7.\n\
+             \n\
+             POLICY     STATUS   RESULT  BECAUSE\n\
+             robots     off      miss    not this person\n\
+             office     report   miss    not this network\n\
+             console    enforce  miss    not this service\n\
+             operators  enforce  hit\n\
+             \n\
+             alice must show a second factor: policy \"operators\" decides.\n\
+             After the first factor alice sees:\n    Verification code:"
+        );
+    }
+
+    #[test]
+    fn what_is_not_certain_and_what_was_assumed() {
+        let walk = vec![rule("operators", "may", "person", "enforce"), rule("rest", "hit", "", "off")];
+        let said = said("required", "operators", walk, &["You need a second factor.", "Room 12.\u{1b}[2J"]);
+        assert_eq!(
+            shown(None, &said),
+            "A login of alice to sshd from this machine (remote: add --from ADDRESS).\n\
+             \n\
+             POLICY     STATUS   RESULT  BECAUSE\n\
+             operators  enforce  may     person not certain\n\
+             rest       off      hit\n\
+             \n\
+             alice must show a second factor: policy \"operators\" decides.\n\
+             Not everything could be determined, and what cannot be known counts as required.\n\
+             After the first factor alice sees:\n    You need a second factor.\n    Room 12.\\x1b[2J"
+        );
+    }
+
+    #[test]
+    fn every_decision_has_its_sentence() {
+        for (decision, start) in [
+            ("required", "alice must show a second factor: policy \"p\" decides."),
+            ("required-if-enrolled", "alice must show a second factor if enrolled: policy \"p\" decides."),
+            ("report", "alice is not asked: policy \"p\" decides and only reports."),
+            ("off", "alice is not asked: policy \"p\" decides and is off."),
+            ("no-policy", "alice is not asked: no policy applies."),
+        ] {
+            let shown =
+                shown(Some(From::Local), &said(decision, "p", vec![rule("p", "hit", "", "off")], &[]));
+            assert!(shown.contains(&format!("\n\n{start}\n")), "{shown}");
+            assert!(shown.ends_with("alice sees no further prompt."), "{shown}");
+        }
+        let screen = Screen { width: Some(80), utf8: true };
+        assert!(lines(&args(None), &said("perhaps", "p", vec![], &[]), screen).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! Explaining and applying policies.
+
+use crate::decide::policy::{self, Decision, Resolution, Source, Tri};
+use crate::error::Error;
+use crate::host::Host;
+use crate::{journal, text};
+use countersign_config::Status;
+use countersign_protocol::manager::{Applied, Explanation, Rule};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What policy would do with a login of this user to this service from this address; an empty one
+/// is this machine.
+///
+/// # Errors
+/// `InvalidArgument` for what is no address, `Unavailable` when the store cannot be read.
+pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Result<Explanation, Error> {
+    let source = match from {
+        "" | "local" => Source::Local,
+        "unknown" => Source::Unknown,
+        text => Source::Address(
+            text.parse::<IpAddr>()
+                .map_err(|_| {
+                    Error::InvalidArgument(
+                        "--from takes an address, \"local\" or \"unknown\"; names are never resolved".into(),
+                    )
+                })?
+                .to_canonical(),
+        ),
+    };
+    let force = host.in_force();
+    let person = force.directory.person(user).await;
+    let met = policy::walk(&force.config, &person, service, source);
+    let decision = policy::decide(&force.config, &person, service, source);
+    let (word, name) = match &decision {
+        Decision::Required { policy, .. } => ("required", policy.as_str()),
+        Decision::RequiredIfEnrolled { policy, .. } => ("required-if-enrolled", policy.as_str()),
+        Decision::ReportOnly { policy } => ("report", policy.as_str()),
+        Decision::Off { policy } => ("off", policy.as_str()),
+        Decision::NoPolicy => ("no-policy", ""),
+    };
+    let certain = met.iter().all(|met| met.applies != Tri::Maybe);
+    let uid = match person.resolution {
+        Resolution::Found(uid) => Some(uid),
+        Resolution::NotFound | Resolution::Failed => host.store.uid_of(user.to_owned()).await?,
+    };
+    let enrolled = match uid {
+        Some(uid) => {
+            !host.store.person(uid, user.to_owned(), host.cap(), host.clock.now()?).await?.factors.is_empty()
+        }
+        None => false,
+    };
+    let prompts = match (&decision, enrolled) {
+        (Decision::Required { .. } | Decision::RequiredIfEnrolled { .. }, true) => {
+            vec![text::PROMPT.to_owned()]
+        }
+        (Decision::Required { .. }, false) => {
+            text::not_enrolled(user, force.config.help.as_deref()).into_iter().map(|(_, text)| text).collect()
+        }
+        _ => vec![],
+    };
+    let walk = met.iter().map(rule).collect();
+    Ok(Explanation { decision: word.into(), policy: name.into(), certain, walk, prompts })
+}
+
+fn rule(met: &policy::Met<'_>) -> Rule {
+    let applies = match met.applies {
+        Tri::Yes => "hit",
+        Tri::No => "miss",
+        Tri::Maybe => "may",
+    };
+    let status = match met.policy.status {
+        Status::Enforce => "enforce",
+        Status::Report => "report",
+        Status::Off => "off",
+    };
+    Rule {
+        policy: met.policy.name.clone(),
+        applies: applies.into(),
+        because: met.because.into(),
+        status: status.into(),
+    }
+}
+
+/// Puts the configuration file into force, or says what it would do.
+///
+/// # Errors
+/// `InvalidArgument` with every problem of a broken file; the running policy stays.
+pub async fn apply(host: &Arc<Host>, accept_weaker: bool, dry_run: bool) -> Result<Applied, Error> {
+    let policies = Arc::clone(host);
+    let reload = tokio::task::spawn_blocking(move || policies.policies.reload(accept_weaker, dry_run, true))
+        .await
+        .map_err(|_| Error::unavailable("applying the policy died"))??;
+    let hash = host.in_force().config.hash.clone();
+    Ok(Applied { applied: reload.applied, weaker: reload.weaker, warnings: reload.warnings, hash })
+}
+
+/// SIGHUP: the file into force if it is whole and no weaker. What went wrong is in the journal and
+/// in `status`.
+pub async fn reload_on_signal(host: &Arc<Host>) {
+    let policies = Arc::clone(host);
+    let outcome = tokio::task::spawn_blocking(move || policies.policies.reload(false, false, false)).await;
+    if let Ok(Ok(reload)) = outcome {
+        for warning in &reload.warnings {
+            journal::warning("policy", &[("warning", warning)]);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Keeping the attempt log to its configured age.
+
+use crate::error::Error;
+use crate::host::Host;
+use crate::journal;
+
+/// Removes what is older than `log.keep`.
+pub async fn prune(host: &Host) {
+    match prune_all(host).await {
+        Ok(0) => {}
+        Ok(rows) => {
+            journal::notice("old rows of the attempt log were removed", &[("rows", &rows.to_string())]);
+        }
+        Err(e) => journal::warning(
+            "the attempt log was not pruned, ignoring until the next round",
+            &[("error", e.text())],
+        ),
+    }
+}
+
+async fn prune_all(host: &Host) -> Result<usize, Error> {
+    let keep = i64::try_from(host.in_force().config.log.keep.as_secs()).unwrap_or(i64::MAX);
+    let before = host.clock.now()?.wall.saturating_sub(keep);
+    let mut rows = 0;
+    loop {
+        match host.store.prune(before).await? {
+            0 => return Ok(rows),
+            some => rows += some,
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,195 @@
+//! The policy in force: from the file where it is whole and not weaker than what held before, else
+//! the last good one from the state directory.
+
+use crate::decide::weaken::weakened;
+use crate::error::Error;
+use crate::journal;
+use crate::last_good::{self, Files};
+use crate::people::Directory;
+use crate::seal::Keys;
+use crate::store::Layout;
+use countersign_config::Config;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// One set of policies, and the directory that knows their groups. A login keeps the one it began
+/// with.
+#[derive(Debug)]
+pub struct InForce {
+    /// The checked configuration.
+    pub config: Config,
+    /// Users, and the groups that these policies name.
+    pub directory: Directory,
+}
+
+impl InForce {
+    fn new(config: Config) -> Arc<Self> {
+        let groups = config
+            .policies
+            .iter()
+            .flat_map(|p| p.groups.iter().flatten().chain(&p.except.groups))
+            .cloned()
+            .collect();
+        Arc::new(Self { config, directory: Directory::new(groups) })
+    }
+}
+
+/// What came of an attempt to put the file into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the file is in force now (or would be, for a dry run).
+    pub applied: bool,
+    /// What it would protect less, in sentences.
+    pub weaker: Vec<String>,
+    /// What is worth knowing about it.
+    pub warnings: Vec<String>,
+}
+
+/// Where policies come from, which are in force, and what is wrong with the file on disk.
+pub struct Policies {
+    file: PathBuf,
+    also_owner: Option<u32>,
+    layout: Layout,
+    keys: Arc<Keys>,
+    current: RwLock<Arc<InForce>>,
+    /// Why the file on disk is not what is in force.
+    trouble: Mutex<Option<String>>,
+    one_at_a_time: Mutex<()>,
+}
+
+impl Policies {
+    /// Decides what is in force when the daemon starts.
+    ///
+    /// A broken file, or one that protects less than the last good policy, leaves the last good
+    /// policy in force; a restart is no way around `policy apply`.
+    ///
+    /// # Errors
+    /// When the file is broken and there is no last good policy either, with every problem of it.
+    pub fn open(
+        file: &Path,
+        also_owner: Option<u32>,
+        layout: Layout,
+        keys: Arc<Keys>,
+    ) -> Result<Self, Error> {
+        let last = last_good::read(&layout, &keys)?.map(|files| parse(&files)).transpose()?;
+        let found = countersign_config::read(file, also_owner)
+            .and_then(|files| Ok((countersign_config::parse_all(&files)?, files)));
+        let (config, trouble) = match (found, last) {
+            (Ok((config, files)), None) => {
+                last_good::write(&layout, &keys, &files)?;
+                (config, None)
+            }
+            (Ok((config, files)), Some(last)) => {
+                let weaker = weakened(&last, &config);
+                if weaker.is_empty() {
+                    last_good::write(&layout, &keys, &files)?;
+                    (config, None)
+                } else {
+                    (last, Some(weaker_trouble(&weaker)))
+                }
+            }
+            (Err(problems), Some(last)) => (last, Some(problems.to_string())),
+            (Err(problems), None) => return Err(Error::InvalidArgument(problems.to_string())),
+        };
+        if let Some(trouble) = &trouble {
+            journal::error("the policy file is not in force, the last good policy is", &[("why", trouble)]);
+        }
+        for warning in &config.warnings {
+            journal::warning("policy", &[("warning", warning)]);
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            also_owner,
+            layout,
+            keys,
+            current: RwLock::new(InForce::new(config)),
+            trouble: Mutex::new(trouble),
+            one_at_a_time: Mutex::new(()),
+        })
+    }
+
+    /// What is in force now.
+    #[must_use]
+    pub fn current(&self) -> Arc<InForce> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why the file on disk is not what is in force, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts the file on disk into force, all of it or nothing. Blocks: it reads files, asks the
+    /// account database for groups and compares policies.
+    ///
+    /// With `strict_groups` a group that does not exist is an error; else it is a warning, because
+    /// the directory may come up later than we do.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with every problem of a broken file. The running policy stays.
+    pub fn reload(&self, accept_weaker: bool, dry_run: bool, strict_groups: bool) -> Result<Reload, Error> {
+        let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.try_reload(accept_weaker, dry_run, strict_groups);
+        if !dry_run {
+            let trouble = match &outcome {
+                Err(e) => Some(e.text().to_owned()),
+                Ok(reload) if !reload.applied => Some(weaker_trouble(&reload.weaker)),
+                Ok(_) => None,
+            };
+            if let Some(trouble) = &trouble {
+                journal::error(
+                    "the policy file is not in force, the running policy stays",
+                    &[("why", trouble)],
+                );
+            }
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        }
+        outcome
+    }
+
+    fn try_reload(&self, accept_weaker: bool, dry_run: bool, strict_groups: bool) -> Result<Reload, Error> {
+        let refused = |problems: countersign_config::Problems| Error::InvalidArgument(problems.to_string());
+        let files = countersign_config::read(&self.file, self.also_owner).map_err(refused)?;
+        let config = countersign_config::parse_all(&files).map_err(refused)?;
+        let next = InForce::new(config);
+        let mut warnings = next.config.warnings.clone();
+        for group in next.directory.missing_groups() {
+            let text = format!(
+                "group \"{group}\" does not exist on this host; write \"{group}?\" if it may be missing"
+            );
+            if strict_groups {
+                return Err(Error::InvalidArgument(text));
+            }
+            warnings.push(format!("{text}. Until it exists, everybody counts as a member"));
+        }
+        let weaker = weakened(&self.current().config, &next.config);
+        let applied = weaker.is_empty() || accept_weaker;
+        if applied && !dry_run {
+            last_good::write(&self.layout, &self.keys, &files)?;
+            journal::notice(
+                "policy applied",
+                &[
+                    ("hash", &next.config.hash),
+                    ("policies", &next.config.policies.len().to_string()),
+                    ("weaker", if weaker.is_empty() { "no" } else { "yes, accepted" }),
+                ],
+            );
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(Reload { applied, weaker, warnings })
+    }
+}
+
+fn parse(files: &Files) -> Result<Config, Error> {
+    countersign_config::parse_all(files).map_err(|problems| {
+        Error::unavailable(format!("the last good policy in the state directory was written by another version and cannot be read: {problems}"))
+    })
+}
+
+fn weaker_trouble(weaker: &[String]) -> String {
+    format!(
+        "it protects less than the policy in force: {}. If that is meant, run `countersignctl policy apply --accept-weaker`",
+        weaker.join("; ")
+    )
+}
