@@ -7,12 +7,13 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::scratch::Scratch;
 
 /// strace attached to a running program. Dropped, it lets go and the program runs on unharmed.
 ///
-/// `when=N` counts per thread of the program, from the moment of attaching.
+/// `when=N` counts each call of each thread for itself, from the moment of attaching.
 pub struct Strace {
     process: Child,
     dir: Scratch,
@@ -76,9 +77,21 @@ impl Strace {
         String::from_utf8_lossy(&trace).lines().filter_map(parse_call).collect()
     }
 
+    /// Ends strace at once, where the program may be dying of an injected signal; the trace is lost.
+    pub fn end(mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+
     fn detach(&mut self) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("a pid"));
         let _ = kill(pid, Signal::SIGINT);
+        // Letting go of a program that dies at this moment, strace can wait forever for one of its threads.
+        let until = Instant::now() + Duration::from_secs(5);
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(self.process.kill());
         drop(self.process.wait());
     }
 }
@@ -134,8 +147,7 @@ impl Volume {
         fs::File::create(&image).and_then(|f| f.set_len(mib << 20)).expect("an image file");
         let made = Command::new("mkfs.ext4").args(["-q", "-m", "0", "-F"]).arg(&image).status();
         assert!(made.is_ok_and(|s| s.success()), "mkfs.ext4 (e2fsprogs)");
-        let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&volume.mounted).status();
-        assert!(mounted.is_ok_and(|s| s.success()), "mount -o loop");
+        volume.mount_image();
         volume
     }
 
@@ -184,6 +196,34 @@ impl Volume {
     pub fn set_read_only(&self, read_only: bool) -> bool {
         let flags = MsFlags::MS_REMOUNT | if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
         mount(None::<&str>, &self.mounted, None::<&str>, flags, None::<&str>).is_ok()
+    }
+
+    /// Makes an ext4 report an error of its own, as over a failing disk: it goes read-only under open files' feet.
+    /// `false` where the machine's /sys does not offer that.
+    #[must_use]
+    pub fn break_down(&self) -> bool {
+        let remounted =
+            Command::new("mount").args(["-o", "remount,errors=remount-ro"]).arg(&self.mounted).status();
+        let found = Command::new("findmnt").args(["-n", "-o", "SOURCE"]).arg(&self.mounted).output();
+        let (Ok(true), Ok(found)) = (remounted.map(|s| s.success()), found) else { return false };
+        let device = String::from_utf8_lossy(&found.stdout);
+        let name = device.trim().trim_start_matches("/dev/");
+        fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "1").is_ok()
+    }
+
+    /// Unmounts an ext4 that nobody uses and mounts it again, as after a repair.
+    ///
+    /// # Panics
+    /// When it is in use.
+    pub fn mount_again(&self) {
+        umount2(&self.mounted, MntFlags::empty()).expect("nobody uses the volume");
+        self.mount_image();
+    }
+
+    fn mount_image(&self) {
+        let image = self.dir.join("image");
+        let mounted = Command::new("mount").args(["-o", "loop"]).arg(image).arg(&self.mounted).status();
+        assert!(mounted.is_ok_and(|s| s.success()), "mount -o loop");
     }
 
     fn ballast(&self) -> PathBuf {

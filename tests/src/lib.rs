@@ -29,6 +29,7 @@
 //! | a real sshd and the real client on a pty | [`Sshd`], [`Pty`] |
 //! | a bus that says what the test scripts | [`fake_bus::FakeBus`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
+//! | the same without a process each, malformed too | [`Wire`] |
 //! | the incumbents, for control | [`controls`] |
 //! | syscall faults, full and read-only volumes | [`faults`] |
 //! | what the machine must have, or a loud skip | [`require!`] |
@@ -59,6 +60,7 @@ pub mod setup;
 pub mod ssh;
 pub mod stack;
 pub mod talk;
+pub mod wire;
 pub mod world;
 
 pub use bus::{Broker, PrivateBus};
@@ -76,4 +78,5 @@ pub use setup::DaemonSetup;
 pub use ssh::Sshd;
 pub use stack::{First, Module, Stack};
 pub use talk::{HANG_UP, Outcome, Reply, Shown, Style};
+pub use wire::Wire;
 pub use world::World;

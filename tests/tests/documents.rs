@@ -1,0 +1,82 @@
+//! What the documents promise of the tests is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("a source folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                rust_files(&path, found);
+            }
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Names of test functions that carry an attack's id, in front or at the end: `rpl_01_...`,
+/// `..._byp_23`.
+fn tests_with_an_id() -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    for part in ["config", "ctl", "daemon", "pam-module", "tests"] {
+        rust_files(&root().join(part), &mut files);
+    }
+    let mut found = BTreeMap::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            match line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) {
+                Some(name) if is_test => {
+                    if let Some(id) = id_of(name) {
+                        found.insert(name.to_owned(), id);
+                    }
+                    is_test = false;
+                }
+                _ => is_test = line == "#[test]" || (is_test && line.starts_with("#[")),
+            }
+        }
+    }
+    found
+}
+
+fn id_of(name: &str) -> Option<String> {
+    let words: Vec<&str> = name.split('_').collect();
+    let id = |family: &str, number: &str| {
+        let known = ["byp", "bru", "rpl", "prv", "inp", "avl", "dat", "dis", "enr", "adm"];
+        (known.contains(&family) && number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| format!("{}-{number}", family.to_ascii_uppercase()))
+    };
+    let [first, second, ..] = words.as_slice() else { return None };
+    let [.., before_last, last] = words.as_slice() else { return None };
+    id(first, second).or_else(|| id(before_last, last))
+}
+
+#[test]
+fn the_cve_map_names_every_test_of_an_attack_and_no_other() {
+    let page = fs::read_to_string(root().join("docs/CVE-MAP.md")).expect("docs/CVE-MAP.md");
+    let mut named = BTreeMap::new();
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id ")) {
+        let id = row.trim_start_matches("| ").split(' ').next().expect("an id").to_owned();
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{id} has no test");
+        for test in tests {
+            named.insert(test.to_owned(), id.clone());
+        }
+    }
+    let exist = tests_with_an_id();
+    let missing: BTreeSet<_> = exist.iter().filter(|(name, _)| !named.contains_key(*name)).collect();
+    let dead: BTreeSet<_> = named.iter().filter(|(name, _)| !exist.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "not in docs/CVE-MAP.md: {missing:#?}");
+    assert!(dead.is_empty(), "in docs/CVE-MAP.md, but no such test: {dead:#?}");
+    for (test, id) in &named {
+        assert_eq!(exist.get(test), Some(id), "{test} stands in another row than its id says");
+    }
+}

@@ -1,0 +1,136 @@
+//! INP-07: databases that were damaged while the daemon was down.
+
+use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, OBJECT_PATH};
+use countersign_tests::daemon::StartAttempt;
+use countersign_tests::people::DAEMON_UID;
+use countersign_tests::{Code, Fixture, Wire, require};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+
+/// Pseudo-random numbers that are the same in every run (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).expect("48 bits") % n
+    }
+}
+
+fn put_back(files: &[(PathBuf, Vec<u8>)]) {
+    for (path, bytes) in files {
+        fs::write(path, bytes).expect("write the state");
+        // A refused start may have taken the write-ahead log away.
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("our own file");
+        chown(path, Some(DAEMON_UID), Some(DAEMON_UID)).expect("our own file");
+    }
+}
+
+/// Damages one file of the state, and says how.
+fn damage(dice: &mut Dice, files: &[(PathBuf, Vec<u8>)]) -> String {
+    // Most of the damage goes where the factors are.
+    let (path, good) = &files[[0, 0, 0, 0, 0, 1, 1, 2][dice.below(8)]];
+    let mut bytes = good.clone();
+    let at = dice.below(bytes.len());
+    let how = match dice.below(8) {
+        0 => {
+            bytes.truncate(at);
+            "cut"
+        }
+        1 => {
+            let page = at / 4096 * 4096;
+            let end = bytes.len().min(page + 4096);
+            bytes[page..end].fill(0);
+            "page zeroed"
+        }
+        2 => {
+            let other = dice.below(bytes.len()) / 4096 * 4096;
+            let page = at / 4096 * 4096;
+            let length = 4096.min(bytes.len() - page.max(other));
+            bytes.copy_within(other..other + length, page);
+            "page replaced by another"
+        }
+        3 => {
+            bytes[at] = u8::try_from(dice.below(256)).expect("a byte");
+            "byte changed"
+        }
+        _ => {
+            bytes[at] ^= 1 << dice.below(8);
+            "bit flipped"
+        }
+    };
+    fs::write(path, bytes).expect("write the state");
+    format!("{how} at {at} of {}", path.display())
+}
+
+/// A damaged database is refused, or decides as before, or denies. It never lets anybody in without a code.
+#[test]
+fn inp_07_250_damaged_databases_let_nobody_in() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let_nobody_in(Dice(0x0c0d_e5ee_d007));
+}
+
+#[test]
+fn inp_07_another_250_damaged_databases_let_nobody_in() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let_nobody_in(Dice(0x5ca1_ab1e_0b57));
+}
+
+fn let_nobody_in(mut dice: Dice) {
+    let mut t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    // Enough rows that the write-ahead log was copied into the database: both hold what matters.
+    let mut root = Wire::on(&t.bus);
+    for _ in 0..500 {
+        let begin = ("carol", "", "sshd", "sshd", "192.0.2.1", "ssh", "passed");
+        root.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, "Begin", &begin).expect("a step");
+    }
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed());
+    // Killed, so that the log lies beside the database.
+    t.daemon.kill9();
+    let good: Vec<_> = ["countersign.db", "countersign.db-wal", "instance"]
+        .iter()
+        .map(|name| t.daemon.state().join(name))
+        .map(|path| (path.clone(), fs::read(&path).expect("a file")))
+        .collect();
+
+    let probe = t.probe();
+    let (mut refusals, mut denials, mut usual) = (0, 0, 0);
+    for round in 0..250 {
+        put_back(&good);
+        let how = format!("round {round}: {}", damage(&mut dice, &good));
+        let before = t.daemon.said().len();
+        match t.daemon.try_start() {
+            StartAttempt::Ready => {
+                let outcome = probe.login("alice", [alice.wrong_code(round)]);
+                assert!(!matches!(outcome.auth, Code::SUCCESS | Code::IGNORE), "{how}: {outcome:?}");
+                if outcome.code_prompts() == 0 {
+                    denials += 1;
+                } else {
+                    usual += 1;
+                }
+                assert!(t.daemon.is_running(), "{how}: {}", &t.daemon.said()[before..]);
+                t.daemon.kill9();
+            }
+            StartAttempt::Ended(status) => {
+                assert!(status.code().is_some() && status.signal().is_none(), "{how}: {status}");
+                refusals += 1;
+            }
+            StartAttempt::Silent => panic!("{how}: it hangs"),
+        }
+        let said = t.daemon.said();
+        assert!(!said[before..].contains("panicked"), "{how}: {}", &said[before..]);
+    }
+    eprintln!(
+        "figures: 250 damaged databases: {refusals} refused at start, {denials} logins denied, {usual} as usual"
+    );
+    assert!(refusals > 25 && usual > 25, "the damage is neither all nor nothing: {refusals}, {usual}");
+
+    put_back(&good);
+    t.daemon.resume();
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "the good files still work");
+}
