@@ -33,9 +33,7 @@ demo:
 	@scripts/as-root scripts/demo $(if $(SCRIPT),--script)
 
 bench:
-	@scripts/as-root scripts/needs build test
-	@scripts/as-root scripts/stage
-	@scripts/as-root cargo run --release -p countersign-tests --bin bench
+	@scripts/as-root scripts/bench
 
 # Installs what `make build` left in $(STAGE); builds nothing, so it can run as root.
 # The configuration is only put where none is.
