@@ -41,12 +41,10 @@ impl Login {
     ) -> Result<StepArgs, Refusal> {
         let first_factor = FirstFactor::parse(&first_factor);
         let request = BeginRequest { user, ruser, service, program, rhost, tty, first_factor };
-        let admitted = async {
-            let caller = admit(bus, &header).await?;
-            self.1.admit(caller, Instant::now())?;
-            Ok(caller)
-        };
-        Ok(args(login::begin(&self.0, admitted, request).await?.into_wire()))
+        // Nothing is done for a caller, not even asking the account database, before this.
+        let caller = admit(bus, &header).await?;
+        self.1.admit(caller, Instant::now())?;
+        Ok(args(login::begin(&self.0, caller, request).await?.into_wire()))
     }
 
     /// One answer.

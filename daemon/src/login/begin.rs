@@ -35,23 +35,17 @@ pub struct BeginRequest {
     pub first_factor: FirstFactor,
 }
 
-/// Opens a login for a caller, whom the bus names while the account database is asked.
+/// Opens a login for a caller.
 ///
 /// # Errors
-/// What `admitted` refuses with; `NotAuthorized` when a caller other than root begins a login for
-/// somebody else; `Unavailable` when the store cannot be read or written and a second factor may be
-/// required.
-pub async fn begin(
-    host: &Host,
-    admitted: impl Future<Output = Result<u32, Error>>,
-    request: BeginRequest,
-) -> Result<Step, Error> {
+/// `NotAuthorized` when a caller other than root begins a login for somebody else; `Unavailable`
+/// when the store cannot be read or written and a second factor may be required.
+pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<Step, Error> {
     let now = host.clock.now()?;
     // This login is judged by the policies of now, whatever is applied while it goes on.
     let force = host.in_force();
     let origin = Origin::new(&request.rhost, &request.tty, &request.ruser);
-    let (caller, person) = tokio::join!(admitted, force.directory.person(&request.user));
-    let caller = caller?;
+    let person = force.directory.person(&request.user).await;
     let uid = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => None,
