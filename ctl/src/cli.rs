@@ -33,7 +33,7 @@ pub(crate) enum Verb {
     Status(Status),
     /// Show logins, newest first
     Log(Log),
-    /// Show people who have a factor or failed, by uid
+    /// Show people who have a factor, by uid
     Users(Users),
     /// Remove all factors of USER, for a lost phone
     Reset(Reset),

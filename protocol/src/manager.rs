@@ -163,7 +163,7 @@ pub trait Manager {
     fn host_status(&self) -> zbus::Result<(String, String, String, u64)>;
     /// One person.
     fn status(&self, user: &str) -> zbus::Result<Person>;
-    /// A page of people with at least one factor or failure, by uid, after `after_uid` (start: `from_first` true).
+    /// A page of people who have a factor, by uid, after `after_uid` (start: `from_first` true).
     fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> zbus::Result<Vec<Person>>;
     /// A page of the attempt log, newest first. An empty user is everybody; `before_id` 0 is from the newest.
     fn log(&self, user: &str, before_id: i64, limit: u32) -> zbus::Result<Vec<Login>>;
