@@ -180,7 +180,7 @@ fn confirmed_ago(db: &Connection, uid: u32, row: &LoginRow, now: Moment) -> Resu
 }
 
 /// Seconds for which a confirmed login makes its source known.
-const KNOWN_FOR: i64 = 30 * 24 * 3600;
+pub(super) const KNOWN_FOR: i64 = 30 * 24 * 3600;
 
 pub(super) fn lane_of(
     db: &Connection,
