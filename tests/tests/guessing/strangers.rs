@@ -3,7 +3,7 @@
 use super::{ATTACKER, BUDGET, HOME, SOURCE_BUDGET, evaluated, locked, require_all};
 use countersign_protocol::names::LOGIN_INTERFACE;
 use countersign_tests::people::{ALICE, BOB};
-use countersign_tests::{Caller, Code, Daemon, Fixture, LogRow, Outcome, Stack};
+use countersign_tests::{Caller, Code, Daemon, Fixture, LogRow, Stack};
 use std::collections::BTreeSet;
 
 /// Malware under alice's uid calls the daemon itself: the same budget, and not a word more than the verdict.
@@ -67,8 +67,9 @@ fn dis_08_unknown_names_look_like_everybody_and_leave_a_keyed_hash() {
         for name in strangers {
             let stranger = stack.visit(name).rhost(HOME).run(["123456"]);
             assert_eq!((stranger.auth, &stranger.shown), (known.auth, &known.shown), "{name}: {stranger:?}");
-            let seconds = |outcome: &Outcome| outcome.delay_usec / 1_000_000;
-            assert_eq!(seconds(&stranger), seconds(&known), "{name}: {stranger:?}");
+            // libpam spreads the two seconds asked for by half of them either way, for both alike.
+            let delays = [known.delay_usec, stranger.delay_usec];
+            assert!(delays.iter().all(|usec| (1_000_000..=3_000_000).contains(usec)), "{name}: {delays:?}");
         }
     };
     looks_the_same(&open);
