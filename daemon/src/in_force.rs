@@ -71,7 +71,8 @@ impl Policies {
         layout: Layout,
         keys: Arc<Keys>,
     ) -> Result<Self, Error> {
-        let last = last_good::read(&layout, &keys)?.map(|files| parse(&files)).transpose()?;
+        let kept = last_good::read(&layout, &keys)?;
+        let last = kept.as_ref().map(parse).transpose()?;
         let found = countersign_config::read(file, also_owner)
             .and_then(|files| Ok((countersign_config::parse_all(&files)?, files)));
         let (config, trouble) = match (found, last) {
@@ -82,7 +83,10 @@ impl Policies {
             (Ok((config, files)), Some(last)) => {
                 let weaker = weakened(&last, &config);
                 if weaker.is_empty() {
-                    last_good::write(&layout, &keys, &files)?;
+                    // Nothing is written for the same file again: we must start on a full disk, too.
+                    if kept.as_ref() != Some(&files) {
+                        last_good::write(&layout, &keys, &files)?;
+                    }
                     (config, None)
                 } else {
                     (last, Some(weaker_trouble(&weaker)))

@@ -4,6 +4,7 @@
 use countersign_tests::daemon::StartAttempt;
 use countersign_tests::{Code, Fixture, require};
 use nix::sys::signal::Signal;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 /// The fixture's policy, with more behind it.
@@ -113,6 +114,21 @@ fn adm_04_a_restart_is_no_way_around_accept_weaker() {
     done(&t, &["policy", "apply", "--accept-weaker", "--yes"]);
     t.daemon.crash_and_restart();
     assert_eq!(bob(&t), Code::IGNORE, "what was accepted stays");
+}
+
+/// On a full disk nothing could be written, and the daemon must come back all the same.
+#[test]
+fn a_restart_with_the_same_file_writes_no_policy() {
+    require!(Root, Staged("countersignd"));
+    let mut t = Fixture::start();
+    let kept = t.daemon.state().join("policy");
+    let inode = || std::fs::metadata(&kept).expect("the last good policy is kept").ino();
+    let before = inode();
+    t.daemon.crash_and_restart();
+    assert_eq!(inode(), before, "the same file is left alone");
+    t.daemon.configure(&with(STRICTER));
+    t.daemon.crash_and_restart();
+    assert_ne!(inode(), before, "another one replaces it");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn byp_05_a_broken_configuration_keeps_the_daemon_from_starting() {
     assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "repaired");
 }
 
-/// The daemon reads its configuration once, at its start: what becomes of the file later changes nobody's policy.
+/// Nobody told the daemon to read its configuration again: what becomes of the file changes nobody's policy.
 #[test]
 fn byp_05_a_file_that_breaks_later_changes_nothing() {
     require_all!();
