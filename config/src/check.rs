@@ -11,7 +11,7 @@ use crate::problem::Report;
 use crate::raw::{Key, RawConfig, RawPolicy};
 use crate::shadow::{Cover, Earlier};
 use crate::words::Kind;
-use crate::{Config, DEFAULT_ISSUER, Except, MAX_POLICIES, Networks, Policy};
+use crate::{Config, DEFAULT_ISSUER, Except, MAX_POLICIES, Networks, Policy, Qr, Reload, Reset};
 use values::text;
 
 /// Checks all files together; `None` when something is wrong, which has then been reported.
@@ -37,6 +37,9 @@ pub(crate) fn check(
         recovery: recovery?,
         throttle: throttle?,
         log: log?,
+        reset: Reset::default(),
+        reload: Reload::default(),
+        qr: Qr::default(),
         sources,
         hash,
         warnings,

@@ -24,6 +24,12 @@ pub struct Config {
     pub throttle: Throttle,
     /// `[log]`
     pub log: Log,
+    /// `[reset]`
+    pub reset: Reset,
+    /// `[reload]`
+    pub reload: Reload,
+    /// How QR codes are drawn in a login.
+    pub qr: Qr,
     /// The names of the files, in the order in which they were read.
     pub sources: Vec<String>,
     /// SHA-256 in lower-case hex: of the bytes of the file where there is one, else of the last
@@ -60,6 +66,55 @@ pub struct Policy {
     /// For how long the same source is not asked again for the same service; zero is "always ask".
     /// At most [`MAX_REMEMBER`](crate::MAX_REMEMBER).
     pub remember: Duration,
+    /// Which factors count, the first being asked first; never empty, each once. Recovery codes
+    /// always count.
+    pub factors: Vec<Factor>,
+    /// How people under this policy come to their first factor.
+    pub enroll: Enroll,
+    /// Until when somebody without a factor may still pass by `later`; `None` is not at all.
+    pub deadline: Option<Deadline>,
+    /// The `[mailbox.NAME]` that sends the codes of this policy.
+    pub mailbox: Option<String>,
+    /// When the policy begins to hold for sessions that are open already.
+    pub apply: Apply,
+}
+
+/// A factor that a policy can list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// An authenticator app (RFC 6238).
+    Totp,
+    /// A code by e-mail: the weaker factor, only where a policy lists it.
+    Email,
+}
+
+/// How a person comes to their first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enroll {
+    /// In the login, after the first factor.
+    AtLogin,
+    /// In the login or from a shell, with a one-time code from an administrator.
+    Invited,
+    /// Only by an administrator.
+    Admin,
+}
+
+/// Until when `later` is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// The first second that is too late, since 1970.
+    By(i64),
+    /// So long after the person's first login under such a policy.
+    Grace(Duration),
+}
+
+/// When a policy begins to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    /// With the next login.
+    NextLogin,
+    /// At once: open sessions of people who have not passed it are ended by `policy apply`.
+    Immediately,
 }
 
 /// A group as a policy names it.
@@ -131,11 +186,15 @@ impl Default for Totp {
 pub struct Recovery {
     /// How many a person is given: 5 to 20.
     pub codes: u8,
+    /// A new set can be had no sooner after the last one: 0 to 30 days.
+    pub regenerate_after: Duration,
+    /// Whether unused codes may be looked at again: sealed then, and hashed otherwise.
+    pub viewable: bool,
 }
 
 impl Default for Recovery {
     fn default() -> Self {
-        Self { codes: 10 }
+        Self { codes: 10, regenerate_after: Duration::from_secs(2 * 60 * 60), viewable: false }
     }
 }
 
@@ -160,4 +219,30 @@ impl Default for Log {
     fn default() -> Self {
         Self { keep: Duration::from_secs(400 * 24 * 60 * 60) }
     }
+}
+
+/// Resets asked for by a colleague.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reset {
+    /// Approvals that a reset needs: 0 (`reset` is enough) to 2.
+    pub approvals: u8,
+}
+
+/// How changes of the files come into force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether a change on disk is noticed by itself, as if by SIGHUP.
+    pub watch: bool,
+}
+
+/// How a QR code is drawn, by what the person's terminal looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Qr {
+    /// Light text on dark ground: ink is the light modules.
+    #[default]
+    Dark,
+    /// Dark text on light ground.
+    Light,
+    /// Not at all: the key as text only.
+    Off,
 }

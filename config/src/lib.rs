@@ -27,8 +27,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use config::{
-    Config, DEFAULT_ISSUER, Except, GroupRef, Log, Networks, Policy, Recovery, Require, Status, Throttle,
-    Totp,
+    Apply, Config, DEFAULT_ISSUER, Deadline, Enroll, Except, Factor, GroupRef, Log, Networks, Policy, Qr,
+    Recovery, Reload, Require, Reset, Status, Throttle, Totp,
 };
 pub use network::Network;
 pub use problem::{Problem, Problems};

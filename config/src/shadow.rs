@@ -154,6 +154,11 @@ mod tests {
             except: Except::default(),
             networks: Networks::default(),
             remember: Duration::ZERO,
+            factors: vec![crate::Factor::Totp],
+            enroll: crate::Enroll::Invited,
+            deadline: None,
+            mailbox: None,
+            apply: crate::Apply::NextLogin,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign_config::{
-    Except, GroupRef, Log, Network, Networks, Policy, Recovery, Require, Status, Throttle, Totp, parse,
-    parse_all,
+    Apply, Enroll, Except, Factor, GroupRef, Log, Network, Networks, Policy, Recovery, Require, Status,
+    Throttle, Totp, parse, parse_all,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -116,6 +116,11 @@ fn every_key() {
             },
             label: Some("Acme operators".into()),
             remember: DAY / 2,
+            factors: vec![Factor::Totp],
+            enroll: Enroll::Invited,
+            deadline: None,
+            mailbox: None,
+            apply: Apply::NextLogin,
         }
     );
     assert_eq!(config.policies[1].status, Status::Report);
@@ -123,7 +128,7 @@ fn every_key() {
     assert_eq!(config.policies[1].except, Except { groups: vec![], users: vec!["deploy".into()] });
     assert_eq!(config.policies[2].status, Status::Off);
     assert_eq!(config.totp, Totp { digits: 8, period: 60, skew: 0 });
-    assert_eq!(config.recovery, Recovery { codes: 12 });
+    assert_eq!(config.recovery, Recovery { codes: 12, ..Recovery::default() });
     assert_eq!(config.throttle, Throttle::Pci);
     assert_eq!(config.log, Log { keep: 90 * DAY });
     assert_eq!(config.sources, ["full.toml"]);
@@ -140,7 +145,7 @@ fn defaults_are_the_strict_ones() {
     assert_eq!(config.policies[0].networks, Networks { only: None, except: vec![] });
     assert_eq!(config.policies[0].remember, Duration::ZERO);
     assert_eq!(config.totp, Totp { digits: 6, period: 30, skew: 1 });
-    assert_eq!(config.recovery, Recovery { codes: 10 });
+    assert_eq!(config.recovery, Recovery::default());
     assert_eq!(config.throttle, Throttle::Default);
     assert_eq!(config.log, Log { keep: 400 * DAY });
 }

@@ -1,9 +1,12 @@
 //! The only reader of time.
 //!
-//! Wall clock for TOTP steps and for dates in the log, nothing else. Lifetimes and delays use
+//! Wall clock for TOTP steps and for dates in the log, nothing else. Dates that something ends at are
+//! judged by the latest wall clock ever seen, so that nobody turns them back. Lifetimes and delays use
 //! `CLOCK_BOOTTIME`, which counts suspend and which nobody can set, together with the boot id.
 
 use nix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A point in boot time that can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub struct Stamp {
 pub struct Moment {
     /// Seconds since 1970 by the wall clock; 0 when the clock stands before 1970.
     pub wall: i64,
+    /// Seconds since 1970 by a clock that is never turned back: the latest wall clock that this
+    /// installation has seen. What is granted until a date is judged by this.
+    pub date: i64,
     /// Milliseconds since boot, suspend included.
     pub boot_ms: i64,
     /// The boot id.
@@ -46,10 +52,28 @@ impl Moment {
     }
 }
 
+/// The latest wall clock that this installation has seen, kept in the database over restarts.
+#[derive(Debug, Clone, Default)]
+pub struct HighWater(Arc<AtomicI64>);
+
+impl HighWater {
+    /// Notes a wall clock; gives the latest one seen.
+    pub fn note(&self, wall: i64) -> i64 {
+        self.0.fetch_max(wall, Ordering::Relaxed).max(wall)
+    }
+
+    /// The latest one seen.
+    #[must_use]
+    pub fn latest(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Reads the clocks of this host.
 #[derive(Debug, Clone)]
 pub struct Clock {
     boot: [u8; 16],
+    high_water: HighWater,
 }
 
 impl Clock {
@@ -57,12 +81,12 @@ impl Clock {
     ///
     /// # Errors
     /// When the kernel's boot id cannot be read or is not an id.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(high_water: HighWater) -> std::io::Result<Self> {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
         let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         let boot = u128::from_str_radix(&hex, 16)
             .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))?;
-        Ok(Self { boot: boot.to_be_bytes() })
+        Ok(Self { boot: boot.to_be_bytes(), high_water })
     }
 
     /// Now.
@@ -72,8 +96,10 @@ impl Clock {
     pub fn now(&self) -> std::io::Result<Moment> {
         let wall = clock_gettime(ClockId::CLOCK_REALTIME)?;
         let boot = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+        let wall = wall.tv_sec().max(0);
         Ok(Moment {
-            wall: wall.tv_sec().max(0),
+            wall,
+            date: self.high_water.note(wall),
             boot_ms: boot.tv_sec() * 1000 + boot.tv_nsec() / 1_000_000,
             boot: self.boot,
         })

@@ -1,6 +1,7 @@
 //! What the use cases of one running daemon share.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, HighWater, Moment};
+use crate::decide::policy::{self, Decision, Person, Source};
 use crate::decide::throttle::Cap;
 use crate::error::Error;
 use crate::in_force::{InForce, Policies};
@@ -32,12 +33,13 @@ impl Host {
         let (master, instance) = read_key(&layout.key)?;
         let keys = Arc::new(Keys::derive(&master, instance)?);
         drop(master);
-        let (store, closed) = Store::open(layout.clone(), instance)?;
+        let high_water = HighWater::default();
+        let (store, closed) = Store::open(layout.clone(), instance, high_water.clone())?;
         let host = Self {
             store,
             policies: Policies::open(config, also_owner, layout, Arc::clone(&keys))?,
             keys,
-            clock: Clock::new()?,
+            clock: Clock::new(high_water)?,
             hasher: Semaphore::new(1),
         };
         Ok((host, closed))
@@ -47,6 +49,18 @@ impl Host {
     #[must_use]
     pub fn in_force(&self) -> Arc<InForce> {
         self.policies.current()
+    }
+
+    /// What holds for this person, service and source now. Everybody who needs a decision asks here.
+    pub fn decide(
+        &self,
+        force: &InForce,
+        person: &Person,
+        service: &str,
+        source: Source,
+        _now: Moment,
+    ) -> Decision {
+        policy::decide(&force.config, person, service, source)
     }
 
     /// Where failures in a row end, by the policy in force.

@@ -1,7 +1,7 @@
 //! The life of the daemon process.
 
 use crate::args::Args;
-use crate::clock::Clock;
+use crate::clock::{Clock, HighWater};
 use crate::error::Error;
 use crate::host::Host;
 use crate::{bus, store};
@@ -21,7 +21,7 @@ const PATIENCE_AT_END: Duration = Duration::from_secs(2);
 pub fn run(args: &Args) -> Result<(), Error> {
     umask(Mode::from_bits_truncate(0o077));
     if args.init {
-        return store::init(&args.layout(), Clock::new()?.now()?.wall);
+        return store::init(&args.layout(), Clock::new(HighWater::default())?.now()?.wall);
     }
     protect_memory()?;
     // A write beyond a limit on file sizes fails then like one on a full disk, and does not end us.

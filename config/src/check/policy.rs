@@ -8,7 +8,9 @@ use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy};
 use crate::words::Kind;
-use crate::{Except, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require, Status};
+use crate::{
+    Apply, Enroll, Except, Factor, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require, Status,
+};
 
 const STATUS: &[(&str, Status)] =
     &[("enforce", Status::Enforce), ("report", Status::Report), ("off", Status::Off)];
@@ -68,6 +70,11 @@ pub(super) fn policy(
         networks: networks?,
         label: label?,
         remember: remember?,
+        factors: vec![Factor::Totp],
+        enroll: Enroll::Invited,
+        deadline: None,
+        mailbox: None,
+        apply: Apply::NextLogin,
     };
     sound.then_some(policy)
 }

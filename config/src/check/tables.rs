@@ -35,9 +35,9 @@ pub(super) fn totp(raw: Key<RawTotp>, problems: &mut Report<'_>) -> Option<Totp>
 
 pub(super) fn recovery(raw: Key<RawRecovery>, problems: &mut Report<'_>) -> Option<Recovery> {
     open(raw, |raw| {
-        let Recovery { codes } = Recovery::default();
-        let codes = number(raw.codes, "recovery.codes", Numbers::From(5..=20), codes, problems)?;
-        Some(Recovery { codes })
+        let default = Recovery::default();
+        let codes = number(raw.codes, "recovery.codes", Numbers::From(5..=20), default.codes, problems)?;
+        Some(Recovery { codes, ..default })
     })
 }
 

@@ -31,13 +31,13 @@ pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Resu
     let force = host.in_force();
     let person = force.directory.person(user).await;
     let met = policy::walk(&force.config, &person, service, source);
-    let decision = policy::decide(&force.config, &person, service, source);
-    let (word, name) = match &decision {
-        Decision::Required { policy, .. } => ("required", policy.as_str()),
-        Decision::RequiredIfEnrolled { policy, .. } => ("required-if-enrolled", policy.as_str()),
-        Decision::ReportOnly { policy } => ("report", policy.as_str()),
-        Decision::Off { policy } => ("off", policy.as_str()),
-        Decision::NoPolicy => ("no-policy", ""),
+    let decision = host.decide(&force, &person, service, source, host.clock.now()?);
+    let word = match &decision {
+        Decision::Required(_) => "required",
+        Decision::RequiredIfEnrolled(_) => "required-if-enrolled",
+        Decision::ReportOnly { .. } => "report",
+        Decision::Off { .. } => "off",
+        Decision::NoPolicy => "no-policy",
     };
     let certain = met.iter().all(|met| met.applies != Tri::Maybe);
     let uid = match person.resolution {
@@ -51,16 +51,16 @@ pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Resu
         None => false,
     };
     let prompts = match (&decision, enrolled) {
-        (Decision::Required { .. } | Decision::RequiredIfEnrolled { .. }, true) => {
+        (Decision::Required(_) | Decision::RequiredIfEnrolled(_), true) => {
             vec![text::PROMPT.to_owned()]
         }
-        (Decision::Required { .. }, false) => {
+        (Decision::Required(_), false) => {
             text::not_enrolled(user, force.config.help.as_deref()).into_iter().map(|(_, text)| text).collect()
         }
         _ => vec![],
     };
     let walk = met.iter().map(rule).collect();
-    Ok(Explanation { decision: word.into(), policy: name.into(), certain, walk, prompts })
+    Ok(Explanation { decision: word.into(), policy: decision.policy().into(), certain, walk, prompts })
 }
 
 fn rule(met: &policy::Met<'_>) -> Rule {

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use zeroize::Zeroizing;
 
-    const NOW: Moment = Moment { wall: 59, boot_ms: 1_000_000, boot: [1; 16] };
+    const NOW: Moment = Moment { wall: 59, date: 59, boot_ms: 1_000_000, boot: [1; 16] };
 
     fn facts() -> Facts {
         Facts {

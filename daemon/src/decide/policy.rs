@@ -4,7 +4,7 @@
 //! [`walk`] is the one reading of the policies; [`decide`] and `policy explain` both look at it, so
 //! they cannot disagree.
 
-use countersign_config::{Config, GroupRef, Network, Policy, Require, Status};
+use countersign_config::{Config, Deadline, Enroll, Factor, GroupRef, Network, Policy, Require, Status};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -112,28 +112,49 @@ pub struct Met<'a> {
     pub because: &'static str,
 }
 
+/// What holds for somebody of whom a second factor is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The policy's name.
+    pub policy: String,
+    /// False when something could not be determined. Then nothing is waived.
+    pub certain: bool,
+    /// How long a confirmed source is not asked again; zero is never.
+    pub remember: Duration,
+    /// The factors that count, the first being asked first. Recovery codes always count.
+    pub factors: Vec<Factor>,
+    /// How people come to their first factor.
+    pub enroll: Enroll,
+    /// Until when people without a factor may pass by `later`.
+    pub deadline: Option<Deadline>,
+    /// Whether the policy names groups or users. One that does not is no permission for system
+    /// accounts to enroll in a login.
+    pub names_people: bool,
+}
+
+impl Terms {
+    fn of(policy: &Policy, certain: bool) -> Self {
+        let waived = |granted: Duration| if certain { granted } else { Duration::ZERO };
+        Self {
+            policy: policy.name.clone(),
+            certain,
+            remember: waived(policy.remember),
+            factors: policy.factors.clone(),
+            enroll: if certain { policy.enroll } else { Enroll::Admin },
+            deadline: policy.deadline.filter(|_| certain),
+            names_people: policy.groups.is_some() || policy.users.is_some(),
+        }
+    }
+}
+
 /// What policy says of one login.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// A second factor is asked of everybody under this policy.
-    Required {
-        /// The policy's name.
-        policy: String,
-        /// False when something could not be determined.
-        certain: bool,
-        /// How long a confirmed source is not asked again; zero is never.
-        remember: Duration,
-    },
+    Required(Terms),
     /// A second factor is asked of people who have one.
-    RequiredIfEnrolled {
-        /// The policy's name.
-        policy: String,
-        /// False when something could not be determined.
-        certain: bool,
-        /// How long a confirmed source is not asked again; zero is never.
-        remember: Duration,
-    },
+    RequiredIfEnrolled(Terms),
     /// Nobody is asked; the log says who would have been.
     ReportOnly {
         /// The policy's name.
@@ -146,6 +167,24 @@ pub enum Decision {
     },
     /// No policy applies.
     NoPolicy,
+}
+
+impl Decision {
+    /// Whether a second factor is, or may be, asked.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self, Self::Required(_) | Self::RequiredIfEnrolled(_))
+    }
+
+    /// The policy that decided, or nothing.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        match self {
+            Self::Required(terms) | Self::RequiredIfEnrolled(terms) => &terms.policy,
+            Self::ReportOnly { policy } | Self::Off { policy } => policy,
+            Self::NoPolicy => "",
+        }
+    }
 }
 
 /// The policies in order, up to and including the first that certainly applies.
@@ -179,16 +218,12 @@ pub fn decide(config: &Config, person: &Person, service: &str, source: Source) -
     let Some((policy, certain)) = deciding(&walk(config, person, service, source)) else {
         return Decision::NoPolicy;
     };
-    let name = policy.name.clone();
-    // Nothing is waived on the strength of what could not be determined.
-    let remember = if certain { policy.remember } else { Duration::ZERO };
+    let name = || policy.name.clone();
     match (policy.status, policy.require) {
-        (Status::Enforce, Require::Everyone) => Decision::Required { policy: name, certain, remember },
-        (Status::Enforce, Require::Enrolled) => {
-            Decision::RequiredIfEnrolled { policy: name, certain, remember }
-        }
-        (Status::Report, _) => Decision::ReportOnly { policy: name },
-        (Status::Off, _) => Decision::Off { policy: name },
+        (Status::Enforce, Require::Everyone) => Decision::Required(Terms::of(policy, certain)),
+        (Status::Enforce, Require::Enrolled) => Decision::RequiredIfEnrolled(Terms::of(policy, certain)),
+        (Status::Report, _) => Decision::ReportOnly { policy: name() },
+        (Status::Off, _) => Decision::Off { policy: name() },
     }
 }
 
@@ -286,9 +321,25 @@ mod tests {
         }
     }
 
-    fn required(policy: &str, certain: bool) -> Decision {
-        Decision::Required { policy: policy.into(), certain, remember: Duration::ZERO }
+    /// The parts of a decision that these tests are about.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Said {
+        Required(String, bool),
+        Other(Decision),
     }
+
+    fn decide(config: &Config, person: &Person, service: &str, source: Source) -> Said {
+        match super::decide(config, person, service, source) {
+            Decision::Required(terms) => Said::Required(terms.policy, terms.certain),
+            other => Said::Other(other),
+        }
+    }
+
+    fn required(policy: &str, certain: bool) -> Said {
+        Said::Required(policy.into(), certain)
+    }
+
+    const NO_POLICY: Said = Said::Other(Decision::NoPolicy);
 
     const OPS: &str = r#"
         [[policy]]
@@ -305,12 +356,15 @@ mod tests {
     fn first_match_decides() {
         let c = config(OPS);
         let both = person(&[("robots", Tri::Yes), ("mfa", Tri::Yes)]);
-        assert_eq!(decide(&c, &both, "sshd", Source::Local), Decision::Off { policy: "robots".into() });
+        assert_eq!(
+            decide(&c, &both, "sshd", Source::Local),
+            Said::Other(Decision::Off { policy: "robots".into() })
+        );
         let op = person(&[("robots", Tri::No), ("mfa", Tri::Yes)]);
         assert_eq!(decide(&c, &op, "sshd", Source::Local), required("operators", true));
-        assert_eq!(decide(&c, &op, "cron", Source::Local), Decision::NoPolicy);
+        assert_eq!(decide(&c, &op, "cron", Source::Local), NO_POLICY);
         let nobody = person(&[("robots", Tri::No), ("mfa", Tri::No)]);
-        assert_eq!(decide(&c, &nobody, "sshd", Source::Local), Decision::NoPolicy);
+        assert_eq!(decide(&c, &nobody, "sshd", Source::Local), NO_POLICY);
     }
 
     #[test]
@@ -340,9 +394,9 @@ mod tests {
             decide(&c, &p, "sshd", Source::Local)
         };
         assert_eq!(meets("alice", Tri::No, Tri::No), required("p", true), "named");
-        assert_eq!(meets("bob", Tri::No, Tri::No), Decision::NoPolicy);
-        assert_eq!(meets("bob", Tri::Yes, Tri::Yes), Decision::NoPolicy, "excepted by group");
-        assert_eq!(meets("deploy", Tri::Yes, Tri::No), Decision::NoPolicy, "excepted by name");
+        assert_eq!(meets("bob", Tri::No, Tri::No), NO_POLICY);
+        assert_eq!(meets("bob", Tri::Yes, Tri::Yes), NO_POLICY, "excepted by group");
+        assert_eq!(meets("deploy", Tri::Yes, Tri::No), NO_POLICY, "excepted by name");
         assert_eq!(
             meets("bob", Tri::Yes, Tri::Maybe),
             required("p", false),
@@ -362,12 +416,12 @@ mod tests {
         let from = |source| decide(&c, &person(&[]), "sshd", source);
         let ip = |text: &str| Source::Address(text.parse().expect("an address"));
         for inside in ["10.8.0.0", "10.8.255.255", "2001:db8::1"] {
-            assert_eq!(from(ip(inside)), Decision::NoPolicy, "{inside}");
+            assert_eq!(from(ip(inside)), NO_POLICY, "{inside}");
         }
         for outside in ["10.7.255.255", "10.9.0.0", "192.0.2.1", "2001:db9::1"] {
             assert_eq!(from(ip(outside)), required("p", true), "{outside}");
         }
-        assert_eq!(from(Source::Local), Decision::NoPolicy);
+        assert_eq!(from(Source::Local), NO_POLICY);
         assert_eq!(from(Source::Unknown), required("p", false), "an unknown source may be anywhere");
     }
 }

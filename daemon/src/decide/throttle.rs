@@ -136,7 +136,7 @@ mod tests {
     const OTHER_BOOT: [u8; 16] = [2; 16];
 
     fn at(ms: i64) -> Moment {
-        Moment { wall: 1_800_000_000 + ms / 1000, boot_ms: ms, boot: BOOT }
+        Moment { wall: 1_800_000_000 + ms / 1000, date: 1_800_000_000, boot_ms: ms, boot: BOOT }
     }
 
     fn failed(n: u32, now: Moment) -> Tally {
@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn a_reboot_never_shortens_a_lock() {
         let locked = failed(6, at(5_000_000));
-        let rebooted = |ms| Moment { wall: 1_800_009_000, boot_ms: ms, boot: OTHER_BOOT };
+        let rebooted =
+            |ms| Moment { wall: 1_800_009_000, date: 1_800_009_000, boot_ms: ms, boot: OTHER_BOOT };
         assert_eq!(locked.closed_for(Lane::Other, rebooted(0)), 60_000);
         assert_eq!(locked.closed_for(Lane::Other, rebooted(59_999)), 1);
         assert_eq!(locked.closed_for(Lane::Other, rebooted(60_000)), 0);

@@ -4,7 +4,7 @@ use super::origin::Origin;
 use super::{LoginId, Step, bounded};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, locked_at_begin};
-use crate::decide::policy::{self, Decision, Person, Resolution};
+use crate::decide::policy::{Decision, Person, Resolution, Terms};
 use crate::decide::throttle::{Cap, Lane};
 use crate::error::Error;
 use crate::host::Host;
@@ -14,7 +14,6 @@ use crate::store::{BeginFacts, LoginRow, Phase};
 use crate::text::{self, Message};
 use countersign_protocol::login::{FirstFactor, Verdict};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What the module tells of a login. Names are data: nothing here is trusted to be well formed.
 #[derive(Debug, Clone)]
@@ -53,21 +52,19 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
     if caller != 0 && uid != Some(caller) {
         return Err(Error::NotAuthorized("you may begin a login for yourself only".into()));
     }
-    let decision = policy::decide(&force.config, &person, &request.service, origin.class);
+    let decision = host.decide(&force, &person, &request.service, origin.class, now);
     // The account database may be down: a person we know keeps their factor.
     let uid = match uid {
         Some(uid) => Some(uid),
-        None if asks(&decision) => host.store.uid_of(request.user.clone()).await?,
+        None if decision.asks() => host.store.uid_of(request.user.clone()).await?,
         None => None,
     };
     let id = LoginId::new()?;
     let row = describe(host, &person, origin, uid, caller, id, &decision, &request);
     match decision {
-        Decision::Required { remember, .. } => {
-            ask(host, id, row, now, Asking { everyone: true, remember, force }).await
-        }
-        Decision::RequiredIfEnrolled { remember, .. } => {
-            ask(host, id, row, now, Asking { everyone: false, remember, force }).await
+        Decision::Required(terms) => ask(host, id, row, now, Asking { everyone: true, terms, force }).await,
+        Decision::RequiredIfEnrolled(terms) => {
+            ask(host, id, row, now, Asking { everyone: false, terms, force }).await
         }
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
@@ -75,16 +72,12 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
     }
 }
 
-fn asks(decision: &Decision) -> bool {
-    matches!(decision, Decision::Required { .. } | Decision::RequiredIfEnrolled { .. })
-}
-
 /// What policy wants to know of this person.
 struct Asking {
     /// Of everybody, or only of people with a factor.
     everyone: bool,
-    /// How long a confirmed source is not asked again.
-    remember: Duration,
+    /// What holds for those of whom it is asked.
+    terms: Terms,
     /// The policies in force when the login began.
     force: Arc<InForce>,
 }
@@ -100,12 +93,10 @@ fn describe(
     decision: &Decision,
     request: &BeginRequest,
 ) -> LoginRow {
-    let (policy, certain) = match decision {
-        Decision::Required { policy, certain, .. } | Decision::RequiredIfEnrolled { policy, certain, .. } => {
-            (policy.as_str(), *certain)
-        }
-        Decision::ReportOnly { policy } | Decision::Off { policy } => (policy.as_str(), true),
-        Decision::NoPolicy => ("", true),
+    let policy = decision.policy();
+    let certain = match decision {
+        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => terms.certain,
+        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => true,
     };
     if !certain && person.resolution != Resolution::NotFound {
         journal::warning(
@@ -168,7 +159,8 @@ fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Ju
     if !has_factor {
         return refuse(row, "not-enrolled", help);
     }
-    if has_factor && facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.remember.as_millis()) {
+    if has_factor && facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.terms.remember.as_millis())
+    {
         return (Phase::Skipped, "skipped", "remembered", Verdict::NotRequired, vec![]);
     }
     let capped = Cap::of(asking.force.config.throttle).closes(&facts.in_a_row, now);

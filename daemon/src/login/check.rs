@@ -4,7 +4,7 @@
 use super::origin::Origin;
 use super::{LoginId, bounded};
 use crate::decide::answer::Payer;
-use crate::decide::policy::{self, Decision, Resolution};
+use crate::decide::policy::{Decision, Resolution};
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
@@ -31,18 +31,17 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
     let force = host.in_force();
     let origin = Origin::new(&request.rhost, "", "");
     let person = force.directory.person(&request.user).await;
-    let decision = policy::decide(&force.config, &person, &request.service, origin.class);
+    let decision = host.decide(&force, &person, &request.service, origin.class, now);
     let uid = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => {
             host.store.uid_of(request.user.clone()).await.unwrap_or(None)
         }
     };
-    let (required, everyone, policy) = match &decision {
-        Decision::Required { policy, .. } => (true, true, policy.clone()),
-        Decision::RequiredIfEnrolled { policy, .. } => (true, false, policy.clone()),
-        Decision::ReportOnly { policy } | Decision::Off { policy } => (false, false, policy.clone()),
-        Decision::NoPolicy => (false, false, String::new()),
+    let (required, everyone) = match &decision {
+        Decision::Required(_) => (true, true),
+        Decision::RequiredIfEnrolled(_) => (true, false),
+        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => (false, false),
     };
     let reported = matches!(decision, Decision::ReportOnly { .. });
     let row = LoginRow {
@@ -59,7 +58,7 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         console: false,
         payer: if uid.is_some() { Payer::Person } else { Payer::Source },
         talk: false,
-        policy,
+        policy: decision.policy().to_owned(),
     };
     let shown = (row.user.clone(), row.source.clone());
     let result = host

@@ -1,7 +1,8 @@
 //! Confirm: the account phase of a login that we authenticated. The whole auth stack said yes.
 
 use super::{LoginId, bounded};
-use crate::decide::policy::{self, Decision, Source};
+use crate::clock::Moment;
+use crate::decide::policy::Source;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
@@ -32,7 +33,7 @@ pub async fn confirm(
         Ok(Some(Phase::Skipped)) => Verdict::NotRequired,
         Ok(Some(Phase::Asked | Phase::Over)) => Verdict::Deny,
         // A full disk keeps out nobody of whom nothing is required: `begin` let them go on unlogged.
-        Ok(None) | Err(_) if is_waived(host, user, service).await => Verdict::NotRequired,
+        Ok(None) | Err(_) if is_waived(host, user, service, now).await => Verdict::NotRequired,
         Ok(None) => Verdict::Deny,
         Err(e) => return Err(e),
     };
@@ -48,13 +49,10 @@ pub async fn confirm(
 /// Whether policy, positively, asks no second factor of this person here. The account phase does not
 /// say from where, so what is waived for some networks only is not waived here. That no answer was
 /// asked for was decided by `begin`; this only spares those whose row could not be written.
-async fn is_waived(host: &Host, user: &str, service: &str) -> bool {
+async fn is_waived(host: &Host, user: &str, service: &str, now: Moment) -> bool {
     let force = host.in_force();
     let person = force.directory.person(user).await;
-    [Source::Local, Source::Unknown].into_iter().all(|source| {
-        match policy::decide(&force.config, &person, service, source) {
-            Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => true,
-            Decision::Required { .. } | Decision::RequiredIfEnrolled { .. } => false,
-        }
-    })
+    [Source::Local, Source::Unknown]
+        .into_iter()
+        .all(|source| !host.decide(&force, &person, service, source, now).asks())
 }

@@ -2,6 +2,7 @@
 //! before anybody hears of it.
 
 use super::begin::{Phase, lane_of, subject_of};
+use super::notice::{self, Kind as Notice};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
@@ -35,6 +36,13 @@ pub struct OpenLogin {
     pub(super) begun: Stamp,
     rounds: u32,
     tries: u32,
+}
+
+impl OpenLogin {
+    /// Where to and where from, for a notice.
+    pub(super) fn place(&self) -> String {
+        format!("{} {}", self.service, self.source_key)
+    }
 }
 
 /// A confirmed authenticator as stored; its secret is sealed.
@@ -270,6 +278,9 @@ fn carry_out(
                 Reason::CodeReused(_) => "code-reused",
             };
             write(db, login, now, phase, "denied", "", word)?;
+            if let (Reason::CodeReused(_), Some(uid)) = (reason, login.uid) {
+                notice::add(db, uid, &login.user, Notice::CodeReused, &login.place(), now)?;
+            }
         }
         Ruling::Totp { id, step } => {
             let consumed = db
@@ -284,6 +295,9 @@ fn carry_out(
                 .prepare_cached("UPDATE recovery_code SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL")?
                 .execute((id, now.wall))?;
             succeed(db, login, facts, now, consumed, "recovery")?;
+            if let Some(uid) = login.uid {
+                notice::add(db, uid, &login.user, Notice::RecoveryUsed, &login.place(), now)?;
+            }
             done.recovery_left = db
                 .prepare_cached("SELECT count(*) FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?
                 .query_row([login.uid], |r| r.get(0))?;
@@ -303,6 +317,7 @@ fn charge_failure(db: &Connection, login: &OpenLogin, lane: Lane, now: Moment) -
         // Somebody guesses: nobody of this name passes unasked any more. The sources stay known,
         // or else guessing would take the person's own lane away.
         db.prepare_cached("UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1")?.execute([uid])?;
+        notice::add(db, uid, &login.user, Notice::Locked, &login.place(), now)?;
     }
     Ok(closed_for)
 }

@@ -12,6 +12,7 @@ mod finish;
 mod instance;
 mod kept;
 mod log;
+mod notice;
 mod people;
 mod rollback;
 mod schema;

@@ -7,6 +7,7 @@
 use super::files::{InPlace, Layout};
 use super::instance::Instance;
 use super::schema;
+use crate::clock::HighWater;
 use crate::error::Error;
 use crate::seal::INSTANCE_BYTES;
 use rusqlite::Connection;
@@ -63,7 +64,11 @@ impl Store {
     /// # Errors
     /// When any of key, instance file and database is missing, damaged, of another version, of
     /// another installation or rolled back, or when another daemon has it open.
-    pub fn open(layout: Layout, expected: [u8; INSTANCE_BYTES]) -> Result<(Self, Closed), Error> {
+    pub fn open(
+        layout: Layout,
+        expected: [u8; INSTANCE_BYTES],
+        high_water: HighWater,
+    ) -> Result<(Self, Closed), Error> {
         layout.check_state_dir()?;
         let mut instance = Instance::open(&layout.instance())?;
         if instance.id != expected {
@@ -73,10 +78,10 @@ impl Store {
                 layout.instance().display()
             )));
         }
-        let session = Session::open(&layout, &mut instance)?;
+        let session = Session::open(&layout, &mut instance, &high_water)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let (open, closed) = channel();
-        let worker = Worker { layout, instance, session: Ok(session) };
+        let worker = Worker { layout, instance, high_water, session: Ok(session) };
         std::thread::Builder::new().name("store".into()).spawn(move || worker.serve(&jobs, open))?;
         Ok((Self { queue }, Closed(closed)))
     }
@@ -109,10 +114,12 @@ struct Session {
     db: Connection,
     files: InPlace,
     synchronous: Option<Durability>,
+    /// The latest wall clock that is in the database.
+    high_water: i64,
 }
 
 impl Session {
-    fn open(layout: &Layout, instance: &mut Instance) -> Result<Self, Error> {
+    fn open(layout: &Layout, instance: &mut Instance, clock: &HighWater) -> Result<Self, Error> {
         let (db, generation) = schema::open(layout, instance)?;
         // We were killed between a commit and its note: catch up.
         if generation > instance.generation {
@@ -123,7 +130,18 @@ impl Session {
         if schema::fold_log(&db).is_ok() {
             instance.settle(generation)?;
         }
-        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None })
+        let high_water = db.query_row("SELECT high_water FROM meta", [], |r| r.get(0))?;
+        clock.note(high_water);
+        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None, high_water })
+    }
+
+    /// Part of whatever transaction comes next, once a minute.
+    fn keep_high_water(&mut self, latest: i64) -> Result<(), Error> {
+        if latest >= self.high_water + HIGH_WATER_LAG {
+            self.db.prepare_cached("UPDATE meta SET high_water = ?1 WHERE id = 1")?.execute([latest])?;
+            self.high_water = latest;
+        }
+        Ok(())
     }
 
     /// `synchronous` cannot change inside a transaction, so it is set between them.
@@ -140,9 +158,13 @@ impl Session {
     }
 }
 
+/// Seconds by which the latest wall clock in the database may lag behind.
+const HIGH_WATER_LAG: i64 = 60;
+
 struct Worker {
     layout: Layout,
     instance: Instance,
+    high_water: HighWater,
     session: Result<Session, Error>,
 }
 
@@ -182,9 +204,9 @@ impl Worker {
         replies: &mut Vec<Reply>,
     ) -> Result<(), Error> {
         if self.session.is_err() {
-            self.session = Session::open(&self.layout, &mut self.instance);
+            self.session = Session::open(&self.layout, &mut self.instance, &self.high_water);
         }
-        let Self { instance, session, .. } = self;
+        let Self { instance, session, high_water, .. } = self;
         let ready = session.as_mut().map_err(|e| e.clone()).and_then(|s| {
             instance.check()?;
             s.files.check()?;
@@ -200,8 +222,13 @@ impl Worker {
             }
         };
         let shared = batch.len() > 1;
+        // What only reads goes on with a full disk, so nothing is added to it.
+        let changes = session.db.total_changes();
         for job in batch {
             replies.push(run_one(&session.db, job, shared)?);
+        }
+        if session.db.total_changes() != changes {
+            session.keep_high_water(high_water.latest())?;
         }
         commit(session, instance, durability)
     }

@@ -5,7 +5,9 @@ CREATE TABLE meta (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     instance   TEXT    NOT NULL,
     generation INTEGER NOT NULL,
-    created    INTEGER NOT NULL
+    created    INTEGER NOT NULL,
+    -- The latest wall clock seen. Dates that something ends at are judged by it.
+    high_water INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- People with a factor. Known by uid and name: a uid that comes back under another name is
@@ -116,3 +118,17 @@ CREATE TABLE known_source (
     confirmed_ms INTEGER NOT NULL,
     PRIMARY KEY (uid, source, service)
 ) STRICT, WITHOUT ROWID;
+
+-- What a person is told at their next login, and by mail where there is an address. told and mailed
+-- say when; NULL is "not yet".
+CREATE TABLE notice (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid    INTEGER NOT NULL,
+    name   TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    kind   TEXT    NOT NULL,
+    detail TEXT    NOT NULL,
+    told   INTEGER,
+    mailed INTEGER
+) STRICT;
+CREATE INDEX notice_by_uid ON notice (uid, id);
