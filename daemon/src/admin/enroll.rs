@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 use crate::seal::{enrollment_row, token_hash, totp_row};
-use crate::store::{NewAuthenticator, PendingEnrollment};
+use crate::store::{NewAuthenticator, NewCodes, PendingEnrollment};
 use crate::{decide, random};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -102,9 +102,17 @@ pub async fn confirm_enrollment(
                 period: pending.period,
                 skew,
                 last_step: -1,
+                drift: 0,
             };
             Ok(match app.check(&digits, now.wall) {
-                Match::Fresh { step } => Some(NewAuthenticator { secret: sealed, step, salt, hashes }),
+                Match::Fresh { step } => Some(NewAuthenticator {
+                    label: "app".into(),
+                    secret: sealed,
+                    digits: pending.digits,
+                    period: pending.period,
+                    step,
+                    codes: Some(NewCodes { salt, hashes, sealed: None }),
+                }),
                 Match::Reused { .. } | Match::Wrong => None,
             })
         })

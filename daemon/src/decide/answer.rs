@@ -218,6 +218,7 @@ mod tests {
                 period: 30,
                 skew: 1,
                 last_step: -1,
+                drift: 0,
             }],
             recovery: RecoveryMatch::Wrong,
         }

@@ -21,8 +21,10 @@ pub struct Authenticator {
     pub period: u32,
     /// Steps accepted on either side.
     pub skew: u8,
-    /// The highest step ever accepted; -1 is none.
+    /// The highest step ever accepted, by the authenticator's own clock; -1 is none.
     pub last_step: i64,
+    /// Seconds that the authenticator's clock is ahead of ours.
+    pub drift: i64,
 }
 
 /// What an answer is to an authenticator.
@@ -47,6 +49,7 @@ impl Authenticator {
     /// Compares an answer of digits with the codes of the steps around `wall` (seconds since 1970).
     pub fn check(&self, code: &str, wall: i64) -> Match {
         let period = i64::from(self.period);
+        let wall = wall.saturating_add(self.drift);
         if period <= 0 || wall < 0 {
             return Match::Wrong;
         }
@@ -133,6 +136,7 @@ mod tests {
             period: 30,
             skew: 1,
             last_step,
+            drift: 0,
         }
     }
 
@@ -180,6 +184,21 @@ mod tests {
         assert_eq!(rfc(now).check(&code_of(&rfc(-1), now - 1), time), Match::Reused { wait: 12 });
         assert_eq!(rfc(now).check(&code_of(&rfc(-1), now + 1), time), Match::Fresh { step: now + 1 });
         assert_eq!(rfc(now + 1).check(&code_of(&rfc(-1), now + 1), time), Match::Reused { wait: 42 });
+    }
+
+    #[test]
+    fn rpl_07_drift_moves_the_window_and_does_not_widen_it() {
+        let time = 1_800_000_015;
+        let theirs = time / 30 + 4;
+        let ahead = || Authenticator { drift: 120, ..rfc(-1) };
+        for offset in -6..=3 {
+            let got = ahead().check(&code_of(&rfc(-1), theirs + offset), time);
+            let expected =
+                if offset.abs() <= 1 { Match::Fresh { step: theirs + offset } } else { Match::Wrong };
+            assert_eq!(got, expected, "offset {offset}");
+        }
+        let used = Authenticator { last_step: theirs, ..ahead() };
+        assert_eq!(used.check(&code_of(&rfc(-1), theirs), time), Match::Reused { wait: 15 });
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp, skew: u8) -> Result
         period: sealed.period,
         skew,
         last_step: sealed.last_step,
+        drift: sealed.drift,
     })
 }
 

@@ -58,6 +58,8 @@ pub struct SealedTotp {
     pub period: u32,
     /// The watermark.
     pub last_step: i64,
+    /// Seconds that its clock is ahead of ours.
+    pub drift: i64,
 }
 
 /// The stored facts that an answer is judged by.
@@ -217,9 +219,16 @@ fn facts(
     let Some(uid) = login.uid else { return Ok(facts) };
     facts.in_a_row = tally::in_a_row(db, uid)?;
     facts.authenticators = db
-        .prepare_cached("SELECT t.id, secret, digits, period, last_step FROM totp t JOIN person p USING (uid) WHERE uid = ?1 AND p.name = ?2 ORDER BY t.id")?
+        .prepare_cached("SELECT t.id, secret, digits, period, last_step, drift FROM totp t JOIN person p USING (uid) WHERE uid = ?1 AND p.name = ?2 ORDER BY t.id")?
         .query_map((uid, &login.user), |r| {
-            Ok(SealedTotp { id: r.get(0)?, secret: r.get(1)?, digits: r.get(2)?, period: r.get(3)?, last_step: r.get(4)? })
+            Ok(SealedTotp {
+                id: r.get(0)?,
+                secret: r.get(1)?,
+                digits: r.get(2)?,
+                period: r.get(3)?,
+                last_step: r.get(4)?,
+                drift: r.get(5)?,
+            })
         })?
         .collect::<Result<_, _>>()?;
     if let Some(hash) = recovery_hash {

@@ -26,17 +26,35 @@ pub struct PendingEnrollment {
     pub period: u32,
 }
 
-/// What a confirmed enrollment keeps.
+/// Authenticators that one person may have.
+pub const MOST: u32 = 10;
+
+/// An authenticator whose first code was right, as it is kept.
 #[derive(Debug)]
 pub struct NewAuthenticator {
+    /// Its name among those of the person.
+    pub label: String,
     /// The secret, sealed for its place among confirmed ones.
     pub secret: Vec<u8>,
-    /// The step of the confirming code, which is thereby used.
+    /// Digits of a code.
+    pub digits: u8,
+    /// Seconds of a step.
+    pub period: u32,
+    /// The step of the confirming code, which is thereby used; -1 where none was asked for.
     pub step: i64,
-    /// The salt of the recovery codes.
+    /// A new set of recovery codes; `None` leaves the set that the person has.
+    pub codes: Option<NewCodes>,
+}
+
+/// A new set of recovery codes.
+#[derive(Debug)]
+pub struct NewCodes {
+    /// The salt of the whole set.
     pub salt: [u8; recovery::SALT_BYTES],
-    /// Their hashes.
+    /// The hashes.
     pub hashes: Vec<[u8; recovery::HASH_BYTES]>,
+    /// The codes themselves, sealed, in the order of their hashes; only where they can be viewed.
+    pub sealed: Option<Vec<Vec<u8>>>,
 }
 
 impl Store {
@@ -89,7 +107,7 @@ impl Store {
                 }
                 return Ok(None);
             };
-            keep(db, &pending, &new, now)?;
+            keep(db, pending.uid, &pending.name, &new, false, now)?;
             db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
             Ok(Some(pending.name))
         })
@@ -129,13 +147,7 @@ fn find(db: &Connection, token: &[u8; 16]) -> Result<(PendingEnrollment, u32, St
 }
 
 fn refuse_second(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
-    let kept: Option<String> =
-        db.query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get(0)).optional()?;
-    if let Some(kept) = kept.filter(|kept| kept != name) {
-        return Err(Error::InvalidArgument(format!(
-            "uid {uid} was known as {kept} and is now {name}; if they are the same person or {kept} is gone, run `countersignctl reset {kept}` first"
-        )));
-    }
+    refuse_renamed(db, uid, name)?;
     if db.prepare("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? {
         return Err(Error::InvalidArgument(format!(
             "{name} has an authenticator app already; to replace it, run `countersignctl reset {name}` first"
@@ -144,28 +156,83 @@ fn refuse_second(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn keep(
+/// Keeps an authenticator whose first code was right, and the recovery codes that come with it.
+/// `replace` drops the authenticators and codes that the person had.
+///
+/// # Errors
+/// `InvalidArgument` when the uid is kept under another name, the label is taken, or the person has
+/// [`MOST`] authenticators.
+pub(super) fn keep(
     db: &Connection,
-    pending: &PendingEnrollment,
+    uid: u32,
+    name: &str,
     new: &NewAuthenticator,
+    replace: bool,
     now: Moment,
 ) -> Result<(), Error> {
-    let uid = pending.uid;
+    refuse_renamed(db, uid, name)?;
+    db.execute("INSERT INTO person (uid, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (uid, name))?;
+    if replace {
+        db.execute("DELETE FROM totp WHERE uid = ?1", [uid])?;
+        db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
+        db.execute("DELETE FROM recovery_set WHERE uid = ?1", [uid])?;
+    }
+    refuse_crowded(db, uid, name, &new.label)?;
     db.execute(
-        "INSERT INTO person (uid, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-        (uid, &pending.name),
+        "INSERT INTO totp (uid, name, secret, digits, period, last_step, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (uid, &new.label, &new.secret, new.digits, new.period, new.step, now.wall),
     )?;
-    db.execute(
-        "INSERT INTO totp (uid, name, secret, digits, period, last_step, created) VALUES (?1, 'app', ?2, ?3, ?4, ?5, ?6)",
-        (uid, &new.secret, pending.digits, pending.period, new.step, now.wall),
-    )?;
+    match &new.codes {
+        Some(codes) => keep_codes(db, uid, codes, now),
+        None => Ok(()),
+    }
+}
+
+/// Keeps a set of recovery codes in the place of the one that the person had.
+pub(super) fn keep_codes(db: &Connection, uid: u32, codes: &NewCodes, now: Moment) -> Result<(), Error> {
     db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
     db.execute(
         "INSERT OR REPLACE INTO recovery_set (uid, salt, created) VALUES (?1, ?2, ?3)",
-        (uid, new.salt, now.wall),
+        (uid, codes.salt, now.date),
     )?;
-    for hash in &new.hashes {
-        db.execute("INSERT INTO recovery_code (uid, hash) VALUES (?1, ?2)", (uid, hash))?;
+    for (i, hash) in codes.hashes.iter().enumerate() {
+        let sealed = codes.sealed.as_ref().and_then(|sealed| sealed.get(i));
+        db.execute(
+            "INSERT INTO recovery_code (uid, number, hash, sealed) VALUES (?1, ?2, ?3, ?4)",
+            (uid, u32::try_from(i + 1).unwrap_or(u32::MAX), hash, sealed),
+        )?;
+    }
+    Ok(())
+}
+
+/// Refuses a uid that is kept under another name: nobody inherits factors with a uid.
+fn refuse_renamed(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
+    let kept: Option<String> =
+        db.query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get(0)).optional()?;
+    match kept.filter(|kept| kept != name) {
+        Some(kept) => Err(Error::InvalidArgument(format!(
+            "uid {uid} was known as {kept} and is now {name}; if they are the same person or {kept} is gone, run `countersignctl reset {kept}` first"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a label that is taken, and one authenticator too many.
+fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<(), Error> {
+    let (all, same): (u32, u32) = db.query_row(
+        "SELECT count(*), count(*) FILTER (WHERE name = ?2) FROM totp WHERE uid = ?1",
+        (uid, label),
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    if same > 0 {
+        return Err(Error::InvalidArgument(format!(
+            "{name} has an authenticator called \"{label}\" already; give the new one another name"
+        )));
+    }
+    if all >= MOST {
+        return Err(Error::InvalidArgument(format!(
+            "{name} has {MOST} authenticators already; remove one first"
+        )));
     }
     Ok(())
 }

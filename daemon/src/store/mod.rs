@@ -21,7 +21,7 @@ mod worker;
 
 pub use answer::{AnswerRow, Answered, OpenLogin, SealedTotp};
 pub use begin::{BeginFacts, LoginRow, Phase};
-pub use enrollment::{NewAuthenticator, PendingEnrollment};
+pub use enrollment::{NewAuthenticator, NewCodes, PendingEnrollment};
 pub use files::{Layout, read_key};
 pub use finish::ConfirmRow;
 pub use kept::{read_own, replace_own};

@@ -19,7 +19,8 @@ CREATE TABLE person (
 ) STRICT;
 CREATE INDEX person_by_name ON person (name);
 
--- Confirmed authenticators. last_step is the watermark against replay.
+-- Confirmed authenticators. last_step is the watermark against replay. drift is how many seconds the
+-- authenticator's clock is ahead of ours, as found by a resynchronisation; its steps count by that clock.
 CREATE TABLE totp (
     id        INTEGER PRIMARY KEY,
     uid       INTEGER NOT NULL REFERENCES person (uid),
@@ -28,24 +29,29 @@ CREATE TABLE totp (
     digits    INTEGER NOT NULL,
     period    INTEGER NOT NULL,
     last_step INTEGER NOT NULL,
+    drift     INTEGER NOT NULL DEFAULT 0,
     created   INTEGER NOT NULL,
-    last_used INTEGER NOT NULL DEFAULT 0
+    last_used INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (uid, name)
 ) STRICT;
-CREATE INDEX totp_by_uid ON totp (uid);
 
 CREATE TABLE recovery_set (
     uid     INTEGER PRIMARY KEY REFERENCES person (uid),
     salt    BLOB    NOT NULL,
+    -- By the clock that is never turned back.
     created INTEGER NOT NULL
 ) STRICT;
 
+-- sealed is the code itself, and NULL unless the policy of its day said that codes can be viewed.
 CREATE TABLE recovery_code (
     id      INTEGER PRIMARY KEY,
     uid     INTEGER NOT NULL REFERENCES recovery_set (uid),
+    number  INTEGER NOT NULL,
     hash    BLOB    NOT NULL,
-    used_at INTEGER
+    sealed  BLOB,
+    used_at INTEGER,
+    UNIQUE (uid, number)
 ) STRICT;
-CREATE INDEX recovery_code_by_uid ON recovery_code (uid);
 
 -- Enrollments that wait for their first code: one per person.
 CREATE TABLE enrollment (
