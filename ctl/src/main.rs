@@ -14,6 +14,8 @@ mod policy;
 mod qr;
 mod reset;
 mod run;
+#[allow(dead_code, reason = "no verb ends sessions yet")]
+mod sessions;
 mod status;
 mod table;
 mod terminal;

@@ -4,10 +4,14 @@
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
 mod policy;
+#[allow(dead_code, unused_imports, reason = "no verb ends sessions yet")]
+mod sessions;
 
 use std::fmt::Display;
 
 pub(crate) use policy::*;
+#[allow(unused_imports, reason = "no verb ends sessions yet")]
+pub(crate) use sessions::*;
 
 pub(crate) const NEVER: &str = "never";
 pub(crate) const NONE: &str = "none";
