@@ -1,18 +1,23 @@
 //! From what was written to what it means.
 
+mod date;
 mod policy;
 mod tables;
 mod values;
 
 use std::collections::HashMap;
 
+use crate::config::Dated;
 use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{Key, RawConfig, RawPolicy};
 use crate::shadow::{Cover, Earlier};
 use crate::words::Kind;
-use crate::{Config, DEFAULT_ISSUER, Except, MAX_POLICIES, Networks, Policy, Qr, Reload, Reset};
-use values::text;
+use crate::{Config, DEFAULT_ISSUER, Deadline, Except, Factor, MAX_POLICIES, Networks, Policy, Qr, Require};
+use policy::Block;
+use values::{choice, text};
+
+const QR: &[(&str, Qr)] = &[("dark", Qr::Dark), ("light", Qr::Light), ("off", Qr::Off)];
 
 /// Checks all files together; `None` when something is wrong, which has then been reported.
 pub(crate) fn check(
@@ -23,31 +28,35 @@ pub(crate) fn check(
 ) -> Option<Config> {
     let issuer = text(raw.issuer, "issuer", Kind::Issuer, problems);
     let help = text(raw.help, "help", Kind::Sentence, problems);
+    let qr = choice(raw.qr, "qr", QR, Qr::default(), problems);
     let totp = tables::totp(raw.totp, problems);
     let recovery = tables::recovery(raw.recovery, problems);
     let throttle = tables::throttle(raw.throttle, problems);
+    let reset = tables::reset(raw.reset, problems);
+    let reload = tables::reload(raw.reload);
     let log = tables::log(raw.log, problems);
     let policies = policies(raw.policies, problems)?;
     let warnings = warnings(&policies, problems);
+    let dates = dates(&policies, problems);
     Some(Config {
         issuer: issuer?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
         help: help?,
-        policies: policies.into_iter().map(|(_, policy)| policy).collect(),
+        policies: policies.into_iter().map(|block| block.policy).collect(),
         totp: totp?,
         recovery: recovery?,
         throttle: throttle?,
         log: log?,
-        reset: Reset::default(),
-        reload: Reload::default(),
-        qr: Qr::default(),
+        reset: reset?,
+        reload: reload?,
+        qr: qr?,
         sources,
         hash,
         warnings,
+        dates,
     })
 }
 
-/// The policies and where they begin.
-fn policies(raw: Key<Vec<RawPolicy>>, problems: &mut Report<'_>) -> Option<Vec<(Spot, Policy)>> {
+fn policies(raw: Key<Vec<RawPolicy>>, problems: &mut Report<'_>) -> Option<Vec<Block>> {
     let blocks = match raw {
         Key::Wrong => return None,
         Key::Is(blocks) if !blocks.value.is_empty() => blocks.value,
@@ -69,11 +78,8 @@ fn policies(raw: Key<Vec<RawPolicy>>, problems: &mut Report<'_>) -> Option<Vec<(
     let mut names = HashMap::new();
     let mut checked = Vec::new();
     for block in blocks {
-        let header = block.header;
         // Later blocks are checked even when this one is wrong: all problems at once.
-        if let Some(policy) = policy::policy(block, &mut names, problems) {
-            checked.push((header, policy));
-        }
+        checked.extend(policy::policy(block, &mut names, problems));
     }
     // Shadowing is judged on whole lists only: a missing block could be the one that matters.
     if checked.len() < expected {
@@ -83,15 +89,15 @@ fn policies(raw: Key<Vec<RawPolicy>>, problems: &mut Report<'_>) -> Option<Vec<(
     Some(checked)
 }
 
-fn report_shadowed(policies: &[(Spot, Policy)], problems: &mut Report<'_>) {
+fn report_shadowed(policies: &[Block], problems: &mut Report<'_>) {
     let mut earlier = Earlier::default();
-    for (header, policy) in policies {
+    for Block { header, policy, .. } in policies {
         let cover = earlier.cover(policy);
         earlier.push(policy);
         let wrong = match cover {
             Cover::None => continue,
             Cover::By(at) => {
-                let (first, by) = &policies[at];
+                let Block { header: first, policy: by, .. } = &policies[at];
                 let place = problems.seen_from(*header, *first);
                 format!("is never reached: \"{}\" at {place} matches all of it first", by.name)
             }
@@ -107,19 +113,51 @@ fn report_shadowed(policies: &[(Spot, Policy)], problems: &mut Report<'_>) {
 }
 
 /// What is allowed but probably not meant.
-fn warnings(policies: &[(Spot, Policy)], problems: &Report<'_>) -> Vec<String> {
+fn warnings(blocks: &[Block], problems: &Report<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some((last, _)) = policies.last()
-        && !policies.iter().any(|(_, policy)| matches_all(policy))
+    for block in blocks {
+        let policy = &block.policy;
+        let mut warn = |spot: Option<Spot>, text: &str| {
+            let place = problems.file_and_line(spot.unwrap_or(block.header));
+            warnings.push(format!("{place}: policy \"{}\" {text}", policy.name));
+        };
+        if policy.factors.contains(&Factor::Email) {
+            warn(
+                block.factors,
+                "lists \"email\", and this version sends no codes by e-mail yet; whoever has no other \
+                 factor cannot log in under it",
+            );
+        }
+        if policy.deadline.is_some() && policy.require == Require::Enrolled {
+            warn(
+                block.deadline,
+                "has a deadline that changes nothing: with require = \"enrolled\" nobody without a \
+                 factor is refused, before it or after",
+            );
+        }
+    }
+    if let Some(last) = blocks.last().map(|block| block.header)
+        && !blocks.iter().any(|block| matches_all(&block.policy))
     {
         warnings.push(format!(
             "{}: no policy matches every login, and a login that matches none is not asked for a \
              second factor; write a last [[policy]] with only name = \"everyone else\" and \
              status = \"enforce\" (asks them) or status = \"off\" (says that this is meant)",
-            problems.file_and_line(*last)
+            problems.file_and_line(last)
         ));
     }
     warnings
+}
+
+/// The dates that policies name, which only a clock can judge.
+fn dates(blocks: &[Block], problems: &Report<'_>) -> Vec<Dated> {
+    let dated = |block: &Block| match (block.policy.deadline, block.deadline) {
+        (Some(Deadline::By(end)), Some(spot)) => {
+            Some(Dated { place: problems.file_and_line(spot), policy: block.policy.name.clone(), end })
+        }
+        _ => None,
+    };
+    blocks.iter().filter_map(dated).collect()
 }
 
 /// Whether no login can fall through a policy.

@@ -37,6 +37,42 @@ pub struct Config {
     pub hash: String,
     /// What is allowed but probably not meant: `FILE:LINE: text`, one line each.
     pub warnings: Vec<String>,
+    /// Days and moments that policies name, in the order of the files.
+    pub(crate) dates: Vec<Dated>,
+}
+
+/// The longest time ahead that a deadline is taken for meant: a year.
+const FAR: i64 = 366 * 24 * 60 * 60;
+
+impl Config {
+    /// What is allowed but probably not meant at a time (seconds since 1970): the
+    /// [`warnings`](Self::warnings), and deadlines that are over or too far away to be one.
+    #[must_use]
+    pub fn warnings_at(&self, now: i64) -> Vec<String> {
+        let judged = self.dates.iter().filter_map(|Dated { place, policy, end }| {
+            let says = if *end <= now {
+                "is over: people without a factor are refused or enrolled, and nobody can type \"later\" \
+                 any more"
+            } else if *end - now > FAR {
+                "is more than a year away: until then people without a factor pass by typing \"later\""
+            } else {
+                return None;
+            };
+            Some(format!("{place}: the deadline of policy \"{policy}\" {says}"))
+        });
+        self.warnings.iter().cloned().chain(judged).collect()
+    }
+}
+
+/// A date in the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dated {
+    /// `FILE:LINE`
+    pub(crate) place: String,
+    /// Which policy names it.
+    pub(crate) policy: String,
+    /// The first second that is too late.
+    pub(crate) end: i64,
 }
 
 /// One `[[policy]]` block: whom and what it matches, and what then holds.

@@ -4,16 +4,33 @@ mod table;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
+use toml::value::Datetime;
 
 use crate::place::Spot;
 use crate::problem::Report;
 use table::{Entry, Table, type_is};
 
 /// The keys and tables of the top level.
-const TOP_KEYS: &[&str] = &["issuer", "help", "policy", "totp", "recovery", "throttle", "log"];
+const TOP_KEYS: &[&str] =
+    &["issuer", "help", "qr", "policy", "totp", "recovery", "throttle", "reset", "reload", "log"];
 /// The keys of one `[[policy]]`.
-const POLICY_KEYS: &[&str] =
-    &["name", "status", "require", "groups", "users", "except", "services", "networks", "label", "remember"];
+const POLICY_KEYS: &[&str] = &[
+    "name",
+    "status",
+    "require",
+    "groups",
+    "users",
+    "except",
+    "services",
+    "networks",
+    "factors",
+    "label",
+    "enroll",
+    "enroll_by",
+    "grace",
+    "remember",
+    "apply",
+];
 /// The keys of a policy's `except`.
 const EXCEPT_KEYS: &[&str] = &["groups", "users"];
 /// The keys of a policy's `networks`.
@@ -21,9 +38,13 @@ const NETWORKS_KEYS: &[&str] = &["only", "except"];
 /// The keys of `[totp]`.
 const TOTP_KEYS: &[&str] = &["digits", "period", "skew"];
 /// The keys of `[recovery]`.
-const RECOVERY_KEYS: &[&str] = &["codes"];
+const RECOVERY_KEYS: &[&str] = &["codes", "regenerate_after", "viewable"];
 /// The keys of `[throttle]`.
 const THROTTLE_KEYS: &[&str] = &["profile"];
+/// The keys of `[reset]`.
+const RESET_KEYS: &[&str] = &["approvals"];
+/// The keys of `[reload]`.
+const RELOAD_KEYS: &[&str] = &["watch"];
 /// The keys of `[log]`.
 const LOG_KEYS: &[&str] = &["keep"];
 
@@ -53,11 +74,14 @@ pub(crate) type Words = Vec<At<String>>;
 pub(crate) struct RawConfig {
     pub(crate) issuer: Key<String>,
     pub(crate) help: Key<String>,
+    pub(crate) qr: Key<String>,
     /// Of all files, in their order.
     pub(crate) policies: Key<Vec<RawPolicy>>,
     pub(crate) totp: Key<RawTotp>,
     pub(crate) recovery: Key<RawRecovery>,
     pub(crate) throttle: Key<RawThrottle>,
+    pub(crate) reset: Key<RawReset>,
+    pub(crate) reload: Key<RawReload>,
     pub(crate) log: Key<RawLog>,
 }
 
@@ -74,8 +98,13 @@ pub(crate) struct RawPolicy {
     pub(crate) except: Key<RawExcept>,
     pub(crate) services: Key<Words>,
     pub(crate) networks: Key<RawNetworks>,
+    pub(crate) factors: Key<Words>,
     pub(crate) label: Key<String>,
+    pub(crate) enroll: Key<String>,
+    pub(crate) enroll_by: Key<Datetime>,
+    pub(crate) grace: Key<String>,
     pub(crate) remember: Key<String>,
+    pub(crate) apply: Key<String>,
 }
 
 /// A policy's `except` as written.
@@ -108,12 +137,26 @@ pub(crate) struct RawTotp {
 #[derive(Debug)]
 pub(crate) struct RawRecovery {
     pub(crate) codes: Key<i64>,
+    pub(crate) regenerate_after: Key<String>,
+    pub(crate) viewable: Key<bool>,
 }
 
 /// `[throttle]` as written.
 #[derive(Debug)]
 pub(crate) struct RawThrottle {
     pub(crate) profile: Key<String>,
+}
+
+/// `[reset]` as written.
+#[derive(Debug)]
+pub(crate) struct RawReset {
+    pub(crate) approvals: Key<i64>,
+}
+
+/// `[reload]` as written.
+#[derive(Debug)]
+pub(crate) struct RawReload {
+    pub(crate) watch: Key<bool>,
 }
 
 /// `[log]` as written.
@@ -148,6 +191,7 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
     Some(RawConfig {
         issuer: top.string("issuer"),
         help: top.string("help"),
+        qr: top.string("qr"),
         totp: top.table("totp", "totp.", TOTP_KEYS, |keys| RawTotp {
             digits: keys.integer("digits"),
             period: keys.integer("period"),
@@ -155,10 +199,16 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
         }),
         recovery: top.table("recovery", "recovery.", RECOVERY_KEYS, |keys| RawRecovery {
             codes: keys.integer("codes"),
+            regenerate_after: keys.string("regenerate_after"),
+            viewable: keys.boolean("viewable"),
         }),
         throttle: top.table("throttle", "throttle.", THROTTLE_KEYS, |keys| RawThrottle {
             profile: keys.string("profile"),
         }),
+        reset: top
+            .table("reset", "reset.", RESET_KEYS, |keys| RawReset { approvals: keys.integer("approvals") }),
+        reload: top
+            .table("reload", "reload.", RELOAD_KEYS, |keys| RawReload { watch: keys.boolean("watch") }),
         log: top.table("log", "log.", LOG_KEYS, |keys| RawLog { keep: keys.string("keep") }),
         policies: read_policies(blocks, problems),
     })
@@ -225,8 +275,13 @@ fn read_policy(header: Spot, keys: &DeTable<'_>, problems: &mut Report<'_>) -> R
             only: keys.words("only"),
             except: keys.words("except"),
         }),
+        factors: keys.words("factors"),
         label: keys.string("label"),
+        enroll: keys.string("enroll"),
+        enroll_by: keys.date("enroll_by"),
+        grace: keys.string("grace"),
         remember: keys.string("remember"),
+        apply: keys.string("apply"),
     }
 }
 

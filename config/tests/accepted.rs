@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign_config::{
-    Apply, Enroll, Except, Factor, GroupRef, Log, Network, Networks, Policy, Recovery, Require, Status,
-    Throttle, Totp, parse, parse_all,
+    Apply, Deadline, Enroll, Except, Factor, GroupRef, Log, Network, Networks, Policy, Qr, Recovery, Reload,
+    Require, Reset, Status, Throttle, Totp, parse, parse_all,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,20 +45,31 @@ fn the_shipped_files_examples_are_valid() {
         "except",
         "services",
         "networks",
+        "factors",
         "label",
+        "enroll",
+        "enroll_by",
         "remember",
+        "apply",
     ];
     let others = [
         "issuer",
         "help",
+        "qr",
         "[totp]",
         "digits",
         "period",
         "skew",
         "[recovery]",
         "codes",
+        "regenerate_after",
+        "viewable",
         "[throttle]",
         "profile",
+        "[reset]",
+        "approvals",
+        "[reload]",
+        "watch",
         "[log]",
         "keep",
     ];
@@ -84,6 +95,12 @@ fn the_shipped_files_examples_are_valid() {
     assert_eq!(config.recovery, default.recovery);
     assert_eq!(config.throttle, default.throttle);
     assert_eq!(config.log, default.log);
+    assert_eq!(config.reset, default.reset);
+    assert_eq!(config.reload, default.reload);
+    assert_eq!(config.qr, default.qr);
+    assert_eq!(config.policies[0].factors, default.policies[0].factors);
+    assert_eq!(config.policies[0].enroll, default.policies[0].enroll);
+    assert_eq!(config.policies[0].apply, default.policies[0].apply);
     assert_eq!(config.policies[0].status, default.policies[0].status);
     assert_eq!(config.policies[0].require, default.policies[0].require);
     assert_eq!(config.policies[0].remember, default.policies[0].remember);
@@ -117,18 +134,24 @@ fn every_key() {
             label: Some("Acme operators".into()),
             remember: DAY / 2,
             factors: vec![Factor::Totp],
-            enroll: Enroll::Invited,
-            deadline: None,
+            enroll: Enroll::AtLogin,
+            deadline: Some(Deadline::By(1_801_440_000)),
             mailbox: None,
-            apply: Apply::NextLogin,
+            apply: Apply::Immediately,
         }
     );
     assert_eq!(config.policies[1].status, Status::Report);
     assert_eq!(config.policies[1].require, Require::Enrolled);
     assert_eq!(config.policies[1].except, Except { groups: vec![], users: vec!["deploy".into()] });
+    assert_eq!(config.policies[1].enroll, Enroll::Admin);
+    assert_eq!(config.policies[1].deadline, None);
+    assert_eq!(config.policies[1].apply, Apply::NextLogin);
     assert_eq!(config.policies[2].status, Status::Off);
     assert_eq!(config.totp, Totp { digits: 8, period: 60, skew: 0 });
-    assert_eq!(config.recovery, Recovery { codes: 12, ..Recovery::default() });
+    assert_eq!(config.recovery, Recovery { codes: 12, regenerate_after: DAY, viewable: true });
+    assert_eq!(config.qr, Qr::Light);
+    assert_eq!(config.reset, Reset { approvals: 2 });
+    assert_eq!(config.reload, Reload { watch: true });
     assert_eq!(config.throttle, Throttle::Pci);
     assert_eq!(config.log, Log { keep: 90 * DAY });
     assert_eq!(config.sources, ["full.toml"]);
@@ -144,8 +167,19 @@ fn defaults_are_the_strict_ones() {
     assert_eq!(config.policies[0].except, Except::default());
     assert_eq!(config.policies[0].networks, Networks { only: None, except: vec![] });
     assert_eq!(config.policies[0].remember, Duration::ZERO);
+    assert_eq!(config.policies[0].factors, [Factor::Totp]);
+    assert_eq!(config.policies[0].enroll, Enroll::Invited);
+    assert_eq!(config.policies[0].deadline, None);
+    assert_eq!(config.policies[0].mailbox, None);
+    assert_eq!(config.policies[0].apply, Apply::NextLogin);
     assert_eq!(config.totp, Totp { digits: 6, period: 30, skew: 1 });
-    assert_eq!(config.recovery, Recovery::default());
+    assert_eq!(
+        config.recovery,
+        Recovery { codes: 10, regenerate_after: Duration::from_secs(7200), viewable: false }
+    );
+    assert_eq!(config.reset, Reset { approvals: 0 });
+    assert_eq!(config.reload, Reload { watch: false });
+    assert_eq!(config.qr, Qr::Dark);
     assert_eq!(config.throttle, Throttle::Default);
     assert_eq!(config.log, Log { keep: 400 * DAY });
 }

@@ -42,6 +42,35 @@ fn numbers() {
     ] {
         assert_eq!(message(table, line), format!("f.toml:2:{expected}"));
     }
+    for (table, line, expected) in [
+        ("reset", "approvals = 3", "13: reset.approvals: cannot be 3; write 0 to 2"),
+        ("reset", "approvals = -1", "13: reset.approvals: cannot be -1; write 0 to 2"),
+        (
+            "reload",
+            "watch = \"yes\"",
+            "9: reload.watch: must be true or false, not a string; write it without quotes: watch = true",
+        ),
+        (
+            "recovery",
+            "viewable = 1",
+            "12: recovery.viewable: must be true or false, not an integer; \
+             write it without quotes: viewable = true",
+        ),
+        (
+            "recovery",
+            "regenerate_after = \"31d\"",
+            "20: recovery.regenerate_after: \"31d\" is too long; write at most \"30d\"",
+        ),
+        ("reset", "watch = true", "1: reset.watch: unknown key; it belongs below a line [reload]"),
+        ("reset", "qr = \"off\"", "1: reset.qr: unknown key; it belongs above the first line in brackets"),
+    ] {
+        assert_eq!(message(table, line), format!("f.toml:2:{expected}"));
+    }
+    assert_eq!(
+        shown(parse("f.toml", &format!("qr = \"on\"\n{P}")))
+            .replace("did you mean \"off\"? Allowed are", "write"),
+        "f.toml:1:6: qr: cannot be \"on\"; write dark, light or off"
+    );
     for (line, expected) in [
         (
             "totp = 6",

@@ -1,37 +1,64 @@
 //! One `[[policy]]` block.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::values::{Empty, acceptable, choice, groups, length, names, networks, text};
+use toml::value::Datetime;
+
+use super::date;
+use super::values::{Empty, acceptable, choice, choices, groups, length, names, networks, text};
 use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy};
 use crate::words::Kind;
 use crate::{
-    Apply, Enroll, Except, Factor, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require, Status,
+    Apply, Deadline, Enroll, Except, Factor, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require,
+    Status,
 };
 
 const STATUS: &[(&str, Status)] =
     &[("enforce", Status::Enforce), ("report", Status::Report), ("off", Status::Off)];
 const REQUIRE: &[(&str, Require)] = &[("everyone", Require::Everyone), ("enrolled", Require::Enrolled)];
 
+const FACTORS: &[(&str, Factor)] = &[("totp", Factor::Totp), ("email", Factor::Email)];
+const ENROLL: &[(&str, Enroll)] =
+    &[("at-login", Enroll::AtLogin), ("invited", Enroll::Invited), ("admin", Enroll::Admin)];
+const APPLY: &[(&str, Apply)] = &[("next-login", Apply::NextLogin), ("immediately", Apply::Immediately)];
+/// Less is over before people have read of it; more is no grace but an exemption.
+const GRACE: RangeInclusive<Duration> = Duration::from_secs(60 * 60)..=Duration::from_secs(90 * 24 * 60 * 60);
+
 const MATCHES_NOBODY: &str = "the policy could match nobody";
 const EXCEPTS_NOTHING: Empty = Empty { does: "it excepts nothing", absent: "no exception" };
+
+/// A checked block, and where in the files it says what.
+pub(super) struct Block {
+    pub(super) policy: Policy,
+    /// The line that opens it.
+    pub(super) header: Spot,
+    pub(super) factors: Option<Spot>,
+    /// `enroll_by` or `grace`.
+    pub(super) deadline: Option<Spot>,
+}
 
 /// `None` when something is wrong with it. `names` holds those of the policies before it.
 pub(super) fn policy(
     raw: RawPolicy,
     names_before: &mut HashMap<String, Spot>,
     problems: &mut Report<'_>,
-) -> Option<Policy> {
+) -> Option<Block> {
+    let header = raw.header;
+    let factors_at = spot_of(&raw.factors);
+    let deadline_at = spot_of(&raw.enroll_by).or(spot_of(&raw.grace));
     let users_at = spot_of(&raw.users);
     let except_at = spot_of(&raw.except);
     let everyone = Empty { does: MATCHES_NOBODY, absent: "everyone" };
     let nobody_more = Empty { does: "it names nobody", absent: "nobody but the groups, or everyone" };
     let all_services = Empty { does: MATCHES_NOBODY, absent: "all services" };
 
-    let name = name(raw.name, raw.header, names_before, problems);
+    let totp = Empty { does: "there would be nothing to show", absent: "\"totp\"" };
+
+    let name = name(raw.name, header, names_before, problems);
     let status = choice(raw.status, "policy.status", STATUS, Status::Enforce, problems);
     let require = choice(raw.require, "policy.require", REQUIRE, Require::Everyone, problems);
     let groups = groups(raw.groups, "policy.groups", everyone, problems);
@@ -41,6 +68,10 @@ pub(super) fn policy(
     let networks = read_networks(raw.networks, problems);
     let label = text(raw.label, "policy.label", Kind::Issuer, problems);
     let remember = remember(raw.remember, problems);
+    let factors = choices(raw.factors, "policy.factors", FACTORS, totp, problems);
+    let enroll = choice(raw.enroll, "policy.enroll", ENROLL, Enroll::Invited, problems);
+    let deadline = deadline(raw.enroll_by, raw.grace, problems);
+    let apply = choice(raw.apply, "policy.apply", APPLY, Apply::NextLogin, problems);
 
     let mut sound = true;
     if let (Some(Status::Off), Some(None), Some(Some(_)), Some(spot)) = (status, &groups, &users, users_at) {
@@ -70,13 +101,13 @@ pub(super) fn policy(
         networks: networks?,
         label: label?,
         remember: remember?,
-        factors: vec![Factor::Totp],
-        enroll: Enroll::Invited,
-        deadline: None,
+        factors: factors?.unwrap_or_else(|| vec![Factor::Totp]),
+        enroll: enroll?,
+        deadline: deadline?,
         mailbox: None,
-        apply: Apply::NextLogin,
+        apply: apply?,
     };
-    sound.then_some(policy)
+    sound.then_some(Block { policy, header, factors: factors_at, deadline: deadline_at })
 }
 
 fn name(
@@ -158,6 +189,32 @@ fn read_networks(raw: Key<RawNetworks>, problems: &mut Report<'_>) -> Option<Net
         return None;
     }
     Some(Networks { only, except })
+}
+
+/// Until when somebody without a factor may pass; the inner `None` is "not at all".
+fn deadline(by: Key<Datetime>, grace: Key<String>, problems: &mut Report<'_>) -> Option<Option<Deadline>> {
+    let both = spot_of(&by).is_some().then(|| spot_of(&grace)).flatten();
+    if let Some(spot) = both {
+        let wrong = "stands beside enroll_by, and each says until when \"later\" is possible";
+        problems.at(spot, "policy.grace", wrong, "keep one of them");
+    }
+    let by = match by {
+        Key::Absent => Some(None),
+        Key::Wrong => None,
+        Key::Is(at) => match date::end(&at.value) {
+            Ok(end) => Some(Some(Deadline::By(end))),
+            Err((wrong, right)) => {
+                problems.at(at.spot, "policy.enroll_by", wrong, right);
+                None
+            }
+        },
+    };
+    let grace = match grace {
+        Key::Absent => Some(None),
+        given => length(given, "policy.grace", &GRACE, Duration::ZERO, problems)
+            .map(|it| Some(Deadline::Grace(it))),
+    };
+    if both.is_some() { None } else { Some(by?.or(grace?)) }
 }
 
 fn remember(raw: Key<String>, problems: &mut Report<'_>) -> Option<Duration> {

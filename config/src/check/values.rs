@@ -48,16 +48,47 @@ pub(super) fn choice<T: Copy>(
         Key::Wrong => return None,
         Key::Is(at) => at,
     };
-    if let Some((_, meant)) = allowed.iter().find(|(word, _)| *word == at.value) {
-        return Some(*meant);
+    match one_of(&at.value, allowed) {
+        Ok(meant) => Some(meant),
+        Err((wrong, right)) => {
+            problems.at(at.spot, key, wrong, right);
+            None
+        }
     }
-    let words: Vec<&str> = allowed.iter().map(|(word, _)| *word).collect();
+}
+
+/// What a word stands for, or what is wrong with it and what would be right.
+fn one_of<T: Copy>(word: &str, allowed: &[(&'static str, T)]) -> Result<T, (String, String)> {
+    if let Some((_, meant)) = allowed.iter().find(|(known, _)| *known == word) {
+        return Ok(*meant);
+    }
+    let words: Vec<&str> = allowed.iter().map(|(known, _)| *known).collect();
     let mut right = format!("write {}", listed(&words));
-    if let Some(near) = nearest(&at.value, &words) {
+    if let Some(near) = nearest(word, &words) {
         right = format!("did you mean \"{near}\"? Allowed are {}", listed(&words));
     }
-    problems.at(at.spot, key, format!("cannot be \"{}\"", printable(&at.value)), right);
-    None
+    Err((format!("cannot be \"{}\"", printable(word)), right))
+}
+
+/// Some of a few words, each once, in the order in which they were written. `None`s as with [`text`].
+pub(super) fn choices<T: Copy + PartialEq>(
+    raw: Key<Words>,
+    key: &str,
+    allowed: &[(&'static str, T)],
+    empty: Empty,
+    problems: &mut Report<'_>,
+) -> Option<Option<Vec<T>>> {
+    let word = |meant: &T| allowed.iter().find(|(_, one)| one == meant).map_or("", |(word, _)| *word);
+    list(raw, key, empty, |word| one_of(word, allowed), PartialEq::eq, |it| word(it).to_owned(), problems)
+}
+
+/// Yes or no.
+pub(super) fn flag(raw: Key<bool>, default: bool) -> Option<bool> {
+    match raw {
+        Key::Absent => Some(default),
+        Key::Wrong => None,
+        Key::Is(at) => Some(at.value),
+    }
 }
 
 /// Which numbers a key takes.

@@ -2,10 +2,11 @@
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
 
 use super::{
-    At, EXCEPT_KEYS, Key, LOG_KEYS, NETWORKS_KEYS, POLICY_KEYS, RECOVERY_KEYS, THROTTLE_KEYS, TOP_KEYS,
-    TOTP_KEYS, Words, spot,
+    At, EXCEPT_KEYS, Key, LOG_KEYS, NETWORKS_KEYS, POLICY_KEYS, RECOVERY_KEYS, RELOAD_KEYS, RESET_KEYS,
+    THROTTLE_KEYS, TOP_KEYS, TOTP_KEYS, Words, spot,
 };
 use crate::place::Spot;
 use crate::problem::Report;
@@ -17,6 +18,8 @@ const HOMES: &[(&[&str], &str)] = &[
     (TOTP_KEYS, "it belongs below a line [totp]"),
     (RECOVERY_KEYS, "it belongs below a line [recovery]"),
     (THROTTLE_KEYS, "it belongs below a line [throttle]"),
+    (RESET_KEYS, "it belongs below a line [reset]"),
+    (RELOAD_KEYS, "it belongs below a line [reload]"),
     (LOG_KEYS, "it belongs below a line [log]"),
     (NETWORKS_KEYS, "it belongs into networks = { ... } of a policy"),
     (EXCEPT_KEYS, "it belongs into except = { ... } of a policy"),
@@ -104,6 +107,28 @@ impl<'t, 'r, 'p> Table<'t, 'r, 'p> {
         }
     }
 
+    pub(super) fn boolean(&mut self, name: &str) -> Key<bool> {
+        let Some((value, spot)) = self.take(name) else {
+            return Key::Absent;
+        };
+        if let DeValue::Boolean(value) = value.get_ref() {
+            return Key::Is(At { value: *value, spot });
+        }
+        let wrong = type_is("true or false", value.get_ref());
+        self.wrong(name, spot, wrong, format!("write it without quotes: {name} = true"))
+    }
+
+    pub(super) fn date(&mut self, name: &str) -> Key<Datetime> {
+        let Some((value, spot)) = self.take(name) else {
+            return Key::Absent;
+        };
+        if let DeValue::Datetime(value) = value.get_ref() {
+            return Key::Is(At { value: *value, spot });
+        }
+        let wrong = type_is("a date", value.get_ref());
+        self.wrong(name, spot, wrong, format!("write it without quotes: {name} = 2027-01-31"))
+    }
+
     pub(super) fn words(&mut self, name: &str) -> Key<Words> {
         let Some((value, spot)) = self.take(name) else {
             return Key::Absent;
@@ -160,8 +185,8 @@ fn unknown_right(name: &str, prefix: &str, known: &[&str]) -> String {
     if !prefix.is_empty() && TOP_KEYS.contains(&name) {
         let in_policy = prefix.starts_with("policy.");
         return match name {
-            "issuer" | "help" if in_policy => "it belongs above the first [[policy]] line".to_owned(),
-            "issuer" | "help" => "it belongs above the first line in brackets".to_owned(),
+            "issuer" | "help" | "qr" if in_policy => "it belongs above the first [[policy]] line".to_owned(),
+            "issuer" | "help" | "qr" => "it belongs above the first line in brackets".to_owned(),
             "policy" => "write [[policy]], with nothing before it".to_owned(),
             _ => format!("write [{name}], with nothing before it"),
         };
