@@ -1,6 +1,7 @@
 //! From what was written to what it means.
 
 mod date;
+mod mail;
 mod policy;
 mod tables;
 mod values;
@@ -31,11 +32,14 @@ pub(crate) fn check(
     let qr = choice(raw.qr, "qr", QR, Qr::default(), problems);
     let totp = tables::totp(raw.totp, problems);
     let recovery = tables::recovery(raw.recovery, problems);
+    let email = mail::email(raw.email, problems);
+    let mailboxes = mail::mailboxes(raw.mailboxes, problems);
     let throttle = tables::throttle(raw.throttle, problems);
     let reset = tables::reset(raw.reset, problems);
     let reload = tables::reload(raw.reload);
     let log = tables::log(raw.log, problems);
-    let policies = policies(raw.policies, problems)?;
+    let mut policies = policies(raw.policies, problems)?;
+    mail::assign(&mut policies, email.as_ref()?, mailboxes.as_deref()?, problems)?;
     let warnings = warnings(&policies, problems);
     let dates = dates(&policies, problems);
     Some(Config {
@@ -44,6 +48,8 @@ pub(crate) fn check(
         policies: policies.into_iter().map(|block| block.policy).collect(),
         totp: totp?,
         recovery: recovery?,
+        email: email?,
+        mailboxes: mailboxes?,
         throttle: throttle?,
         log: log?,
         reset: reset?,

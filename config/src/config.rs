@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Network;
+use crate::{AddressPattern, Email, Mailbox, Network};
 
 /// The issuer when the files name none.
 pub const DEFAULT_ISSUER: &str = "Countersign";
@@ -20,6 +20,10 @@ pub struct Config {
     pub totp: Totp,
     /// `[recovery]`
     pub recovery: Recovery,
+    /// `[email]`
+    pub email: Email,
+    /// `[mailbox.NAME]`, each name once, in the order of the files.
+    pub mailboxes: Vec<Mailbox>,
     /// `[throttle]`
     pub throttle: Throttle,
     /// `[log]`
@@ -109,8 +113,13 @@ pub struct Policy {
     pub enroll: Enroll,
     /// Until when somebody without a factor may still pass by `later`; `None` is not at all.
     pub deadline: Option<Deadline>,
-    /// The `[mailbox.NAME]` that sends the codes of this policy.
+    /// The `[mailbox.NAME]` that sends the codes of this policy; always there where `factors` lists
+    /// e-mail.
     pub mailbox: Option<String>,
+    /// How an address is made of the user name; `None` makes none.
+    pub address: Option<AddressPattern>,
+    /// The template of its letters; `None` is the default one.
+    pub template: Option<String>,
     /// When the policy begins to hold for sessions that are open already.
     pub apply: Apply,
 }

@@ -10,11 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod check;
 mod config;
 mod duration;
 mod file;
 mod folder;
+mod mail;
 mod network;
 mod place;
 mod problem;
@@ -26,10 +28,12 @@ mod words;
 use std::path::Path;
 use std::time::Duration;
 
+pub use address::{Address, Pattern as AddressPattern, is_address};
 pub use config::{
     Apply, Config, DEFAULT_ISSUER, Deadline, Enroll, Except, Factor, GroupRef, Log, Networks, Policy, Qr,
     Recovery, Reload, Require, Reset, Status, Throttle, Totp,
 };
+pub use mail::{AddressSource, Email, MailLogin, Mailbox, Tls};
 pub use network::Network;
 pub use problem::{Problem, Problems};
 

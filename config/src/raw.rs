@@ -1,5 +1,6 @@
 //! What was written: known keys with their types checked and their places kept, no meaning yet.
 
+mod mail;
 mod table;
 
 use toml::Spanned;
@@ -8,11 +9,14 @@ use toml::value::Datetime;
 
 use crate::place::Spot;
 use crate::problem::Report;
+pub(crate) use mail::{RawEmail, RawMailbox};
 use table::{Entry, Table, type_is};
 
 /// The keys and tables of the top level.
-const TOP_KEYS: &[&str] =
-    &["issuer", "help", "qr", "policy", "totp", "recovery", "throttle", "reset", "reload", "log"];
+const TOP_KEYS: &[&str] = &[
+    "issuer", "help", "qr", "policy", "totp", "recovery", "email", "mailbox", "throttle", "reset", "reload",
+    "log",
+];
 /// The keys of one `[[policy]]`.
 const POLICY_KEYS: &[&str] = &[
     "name",
@@ -30,6 +34,9 @@ const POLICY_KEYS: &[&str] = &[
     "grace",
     "remember",
     "apply",
+    "mailbox",
+    "address",
+    "template",
 ];
 /// The keys of a policy's `except`.
 const EXCEPT_KEYS: &[&str] = &["groups", "users"];
@@ -66,6 +73,16 @@ pub(crate) enum Key<T> {
     Is(At<T>),
 }
 
+impl<T> Key<T> {
+    /// Where the value stands, if there is a usable one.
+    pub(crate) fn spot(&self) -> Option<Spot> {
+        match self {
+            Self::Is(at) => Some(at.spot),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+}
+
 /// A list of strings as written.
 pub(crate) type Words = Vec<At<String>>;
 
@@ -79,6 +96,8 @@ pub(crate) struct RawConfig {
     pub(crate) policies: Key<Vec<RawPolicy>>,
     pub(crate) totp: Key<RawTotp>,
     pub(crate) recovery: Key<RawRecovery>,
+    pub(crate) email: Key<RawEmail>,
+    pub(crate) mailboxes: Vec<RawMailbox>,
     pub(crate) throttle: Key<RawThrottle>,
     pub(crate) reset: Key<RawReset>,
     pub(crate) reload: Key<RawReload>,
@@ -105,6 +124,9 @@ pub(crate) struct RawPolicy {
     pub(crate) grace: Key<String>,
     pub(crate) remember: Key<String>,
     pub(crate) apply: Key<String>,
+    pub(crate) mailbox: Key<String>,
+    pub(crate) address: Key<String>,
+    pub(crate) template: Key<String>,
 }
 
 /// A policy's `except` as written.
@@ -185,8 +207,10 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
         .enumerate()
         .flat_map(|(file, document)| table::entries(file, document.get_ref()))
         .collect();
-    let (blocks, others) = entries.into_iter().partition(|entry: &Entry<'_>| entry.name == "policy");
+    let (blocks, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.name == "policy");
+    let (mailboxes, others) = others.into_iter().partition(|entry| entry.name == "mailbox");
     let others = set_once(others, problems);
+    let mailboxes = mail::mailboxes(mailboxes, problems);
     let mut top = Table::open(others, "", TOP_KEYS, problems);
     Some(RawConfig {
         issuer: top.string("issuer"),
@@ -202,6 +226,8 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
             regenerate_after: keys.string("regenerate_after"),
             viewable: keys.boolean("viewable"),
         }),
+        email: top.table("email", "email.", mail::EMAIL_KEYS, mail::email),
+        mailboxes: mailboxes?,
         throttle: top.table("throttle", "throttle.", THROTTLE_KEYS, |keys| RawThrottle {
             profile: keys.string("profile"),
         }),
@@ -282,6 +308,9 @@ fn read_policy(header: Spot, keys: &DeTable<'_>, problems: &mut Report<'_>) -> R
         grace: keys.string("grace"),
         remember: keys.string("remember"),
         apply: keys.string("apply"),
+        mailbox: keys.string("mailbox"),
+        address: keys.string("address"),
+        template: keys.string("template"),
     }
 }
 

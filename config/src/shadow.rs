@@ -158,6 +158,8 @@ mod tests {
             enroll: crate::Enroll::Invited,
             deadline: None,
             mailbox: None,
+            address: None,
+            template: None,
             apply: crate::Apply::NextLogin,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     User,
     /// A PAM service.
     Service,
+    /// The name of a file of ours: a mailbox or a template.
+    FileName,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::PolicyName => 64,
             Self::Group | Self::User => 255,
             Self::Service => 64,
+            Self::FileName => 32,
         }
     }
 }
@@ -69,6 +72,12 @@ pub(crate) fn objection(text: &str, kind: Kind) -> Option<(String, String)> {
         }
         Kind::Service | Kind::User if text.contains('?') => {
             say("has a `?`, which only groups can have", "leave the question mark out")
+        }
+        Kind::FileName
+            if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+                || text.starts_with(['-', '_']) =>
+        {
+            say("is not a name of this kind", "use a-z, 0-9, - and _, and begin with a letter or a digit")
         }
         // libpam turns service names into lower case before any module sees them.
         Kind::Service if text.chars().any(char::is_uppercase) => Some((

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign_config::{
-    Apply, Deadline, Enroll, Except, Factor, GroupRef, Log, Network, Networks, Policy, Qr, Recovery, Reload,
-    Require, Reset, Status, Throttle, Totp, parse, parse_all,
+    AddressSource, Apply, Deadline, Enroll, Except, Factor, GroupRef, Log, Network, Networks, Policy, Qr,
+    Recovery, Reload, Require, Reset, Status, Throttle, Totp, parse, parse_all,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,6 +51,9 @@ fn the_shipped_files_examples_are_valid() {
         "enroll_by",
         "remember",
         "apply",
+        "mailbox",
+        "address",
+        "template",
     ];
     let others = [
         "issuer",
@@ -64,6 +67,21 @@ fn the_shipped_files_examples_are_valid() {
         "codes",
         "regenerate_after",
         "viewable",
+        "[email]",
+        "length",
+        "valid_for",
+        "resend_after",
+        "addresses",
+        "most_per_hour",
+        "[mailbox.ops]",
+        "server",
+        "tls",
+        "from",
+        "reply_to",
+        "helo",
+        "login",
+        "user",
+        "ca_file",
         "[throttle]",
         "profile",
         "[reset]",
@@ -94,6 +112,7 @@ fn the_shipped_files_examples_are_valid() {
     assert_eq!(config.totp, default.totp);
     assert_eq!(config.recovery, default.recovery);
     assert_eq!(config.throttle, default.throttle);
+    assert_eq!(config.email, default.email);
     assert_eq!(config.log, default.log);
     assert_eq!(config.reset, default.reset);
     assert_eq!(config.reload, default.reload);
@@ -136,10 +155,16 @@ fn every_key() {
             factors: vec![Factor::Totp],
             enroll: Enroll::AtLogin,
             deadline: Some(Deadline::By(1_801_440_000)),
-            mailbox: None,
+            mailbox: Some("ops".into()),
+            address: config.policies[0].address.clone(),
+            template: Some("ops".into()),
             apply: Apply::Immediately,
         }
     );
+    let pattern = config.policies[0].address.as_ref().map(countersign_config::AddressPattern::as_str);
+    assert_eq!(pattern, Some("{user}@example.org"));
+    assert_eq!(config.email.addresses, [AddressSource::Set, AddressSource::Record, AddressSource::Pattern]);
+    assert_eq!(config.mailboxes.len(), 2);
     assert_eq!(config.policies[1].status, Status::Report);
     assert_eq!(config.policies[1].require, Require::Enrolled);
     assert_eq!(config.policies[1].except, Except { groups: vec![], users: vec!["deploy".into()] });

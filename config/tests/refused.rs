@@ -34,17 +34,17 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
         "f.toml:1:1: isuer: unknown key; did you mean issuer?"
     );
     assert_eq!(
-        message(&policy("  mailbox = \"ops\"")),
-        "f.toml:3:3: policy.mailbox: unknown key; \
+        message(&policy("  webhook = \"ops\"")),
+        "f.toml:3:3: policy.webhook: unknown key; \
          known here are name, status, require, groups, users, except, services, networks, factors, \
-         label, enroll, enroll_by, grace, remember and apply"
+         label, enroll, enroll_by, grace, remember, apply, mailbox, address and template"
     );
 }
 
 /// Keys that other versions have are refused like any other: nothing is skipped.
 #[test]
 fn keys_of_other_versions() {
-    for line in ["mailbox = \"ops\"", "webhook = \"https://example.org\""] {
+    for line in ["webhook = \"https://example.org\"", "push = true"] {
         let message = message(&policy(line));
         let key = line.split(' ').next().expect("a key");
         assert!(
@@ -56,14 +56,13 @@ fn keys_of_other_versions() {
 
 #[test]
 fn unknown_tables_are_refused() {
-    for (text, place) in
-        [("[email]", "1:2: email"), ("[mailbox.ops]", "1:2: mailbox"), ("[store]", "1:2: store")]
-    {
+    for (text, place) in [("[store]", "1:2: store"), ("[webhook.ops]", "1:2: webhook")] {
         assert_eq!(
             message(&format!("{text}\nx = 6\n{P}")),
             format!(
                 "f.toml:{place}: unknown table; \
-                 known here are issuer, help, qr, policy, totp, recovery, throttle, reset, reload and log"
+                 known here are issuer, help, qr, policy, totp, recovery, email, mailbox, throttle, reset, \
+                 reload and log"
             )
         );
     }

@@ -28,7 +28,8 @@ fn factors_keep_their_order() {
         ("factors = [\"email\", \"totp\"]", &[Factor::Email, Factor::Totp]),
         ("factors = [\"email\"]", &[Factor::Email]),
     ] {
-        assert_eq!(accepted(line).policies[0].factors, expected);
+        let mailbox = "[mailbox.m]\nserver = \"m\"\nfrom = \"a@example.org\"";
+        assert_eq!(accepted(&format!("{line}\n{mailbox}")).policies[0].factors, expected);
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use toml::value::Datetime;
 
 use super::date;
-use super::values::{Empty, acceptable, choice, choices, groups, length, names, networks, text};
+use super::values::{Empty, acceptable, choice, choices, groups, length, names, networks, parsed, text};
+use crate::address;
 use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy};
@@ -39,6 +40,8 @@ pub(super) struct Block {
     pub(super) factors: Option<Spot>,
     /// `enroll_by` or `grace`.
     pub(super) deadline: Option<Spot>,
+    pub(super) mailbox: Option<Spot>,
+    pub(super) address: Option<Spot>,
 }
 
 /// `None` when something is wrong with it. `names` holds those of the policies before it.
@@ -47,15 +50,14 @@ pub(super) fn policy(
     names_before: &mut HashMap<String, Spot>,
     problems: &mut Report<'_>,
 ) -> Option<Block> {
-    let header = raw.header;
-    let factors_at = spot_of(&raw.factors);
-    let deadline_at = spot_of(&raw.enroll_by).or(spot_of(&raw.grace));
-    let users_at = spot_of(&raw.users);
-    let except_at = spot_of(&raw.except);
+    let (header, mailbox_at, address_at) = (raw.header, raw.mailbox.spot(), raw.address.spot());
+    let factors_at = raw.factors.spot();
+    let deadline_at = raw.enroll_by.spot().or(raw.grace.spot());
+    let users_at = raw.users.spot();
+    let except_at = raw.except.spot();
     let everyone = Empty { does: MATCHES_NOBODY, absent: "everyone" };
     let nobody_more = Empty { does: "it names nobody", absent: "nobody but the groups, or everyone" };
     let all_services = Empty { does: MATCHES_NOBODY, absent: "all services" };
-
     let totp = Empty { does: "there would be nothing to show", absent: "\"totp\"" };
 
     let name = name(raw.name, header, names_before, problems);
@@ -71,6 +73,9 @@ pub(super) fn policy(
     let factors = choices(raw.factors, "policy.factors", FACTORS, totp, problems);
     let enroll = choice(raw.enroll, "policy.enroll", ENROLL, Enroll::Invited, problems);
     let deadline = deadline(raw.enroll_by, raw.grace, problems);
+    let mailbox = text(raw.mailbox, "policy.mailbox", Kind::FileName, problems);
+    let address = parsed(raw.address, "policy.address", address::pattern, problems);
+    let template = text(raw.template, "policy.template", Kind::FileName, problems);
     let apply = choice(raw.apply, "policy.apply", APPLY, Apply::NextLogin, problems);
 
     let mut sound = true;
@@ -104,10 +109,19 @@ pub(super) fn policy(
         factors: factors?.unwrap_or_else(|| vec![Factor::Totp]),
         enroll: enroll?,
         deadline: deadline?,
-        mailbox: None,
+        mailbox: mailbox?,
+        address: address?,
+        template: template?,
         apply: apply?,
     };
-    sound.then_some(Block { policy, header, factors: factors_at, deadline: deadline_at })
+    sound.then_some(Block {
+        policy,
+        header,
+        factors: factors_at,
+        deadline: deadline_at,
+        mailbox: mailbox_at,
+        address: address_at,
+    })
 }
 
 fn name(
@@ -193,7 +207,7 @@ fn read_networks(raw: Key<RawNetworks>, problems: &mut Report<'_>) -> Option<Net
 
 /// Until when somebody without a factor may pass; the inner `None` is "not at all".
 fn deadline(by: Key<Datetime>, grace: Key<String>, problems: &mut Report<'_>) -> Option<Option<Deadline>> {
-    let both = spot_of(&by).is_some().then(|| spot_of(&grace)).flatten();
+    let both = by.spot().is_some().then(|| grace.spot()).flatten();
     if let Some(spot) = both {
         let wrong = "stands beside enroll_by, and each says until when \"later\" is possible";
         problems.at(spot, "policy.grace", wrong, "keep one of them");
@@ -219,11 +233,4 @@ fn deadline(by: Key<Datetime>, grace: Key<String>, problems: &mut Report<'_>) ->
 
 fn remember(raw: Key<String>, problems: &mut Report<'_>) -> Option<Duration> {
     length(raw, "policy.remember", &(Duration::ZERO..=MAX_REMEMBER), Duration::ZERO, problems)
-}
-
-fn spot_of<T>(key: &Key<T>) -> Option<Spot> {
-    match key {
-        Key::Is(at) => Some(at.spot),
-        Key::Absent | Key::Wrong => None,
-    }
 }

@@ -18,7 +18,7 @@ const KEEP: RangeInclusive<Duration> = Duration::from_secs(30 * DAY)..=Duration:
 const REGENERATE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(30 * DAY);
 
 /// What stands in a table, or its default where it is not there; `None` is "wrong".
-fn open<T, U: Default>(raw: Key<T>, check: impl FnOnce(T) -> Option<U>) -> Option<U> {
+pub(super) fn open<T, U: Default>(raw: Key<T>, check: impl FnOnce(T) -> Option<U>) -> Option<U> {
     match raw {
         Key::Absent => Some(U::default()),
         Key::Wrong => None,
@@ -28,11 +28,11 @@ fn open<T, U: Default>(raw: Key<T>, check: impl FnOnce(T) -> Option<U>) -> Optio
 
 pub(super) fn totp(raw: Key<RawTotp>, problems: &mut Report<'_>) -> Option<Totp> {
     open(raw, |raw| {
-        let Totp { digits, skew, .. } = Totp::default();
+        let Totp { digits, period, skew } = Totp::default();
         let digits = number(raw.digits, "totp.digits", Numbers::OneOf(6, 8), digits, problems);
-        let period = number(raw.period, "totp.period", Numbers::OneOf(30, 60), 30, problems);
+        let period = number(raw.period, "totp.period", Numbers::OneOf(30, 60), period, problems);
         let skew = number(raw.skew, "totp.skew", Numbers::From(0..=2), skew, problems);
-        Some(Totp { digits: digits?, period: period?.into(), skew: skew? })
+        Some(Totp { digits: digits?, period: period?, skew: skew? })
     })
 }
 

@@ -1,5 +1,6 @@
 //! Single values: texts, words of a choice, numbers, lengths of time, lists.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -91,30 +92,51 @@ pub(super) fn flag(raw: Key<bool>, default: bool) -> Option<bool> {
     }
 }
 
+/// A text that `read` turns into something. `None`s as with [`text`].
+pub(super) fn parsed<T>(
+    raw: Key<String>,
+    key: &str,
+    read: impl FnOnce(&str) -> Result<T, (String, String)>,
+    problems: &mut Report<'_>,
+) -> Option<Option<T>> {
+    let at = match raw {
+        Key::Absent => return Some(None),
+        Key::Wrong => return None,
+        Key::Is(at) => at,
+    };
+    match read(&at.value) {
+        Ok(value) => Some(Some(value)),
+        Err((wrong, right)) => {
+            problems.at(at.spot, key, wrong, right);
+            None
+        }
+    }
+}
+
 /// Which numbers a key takes.
-pub(super) enum Numbers {
-    OneOf(u8, u8),
-    From(RangeInclusive<u8>),
+pub(super) enum Numbers<T> {
+    OneOf(T, T),
+    From(RangeInclusive<T>),
 }
 
 /// A small number.
-pub(super) fn number(
+pub(super) fn number<T: Copy + PartialOrd + Display + TryFrom<i64>>(
     raw: Key<i64>,
     key: &str,
-    allowed: Numbers,
-    default: u8,
+    allowed: Numbers<T>,
+    default: T,
     problems: &mut Report<'_>,
-) -> Option<u8> {
+) -> Option<T> {
     let at = match raw {
         Key::Absent => return Some(default),
         Key::Wrong => return None,
         Key::Is(at) => at,
     };
-    let fits = |number: &u8| match &allowed {
+    let fits = |number: &T| match &allowed {
         Numbers::OneOf(one, other) => number == one || number == other,
         Numbers::From(range) => range.contains(number),
     };
-    if let Some(number) = u8::try_from(at.value).ok().filter(fits) {
+    if let Some(number) = T::try_from(at.value).ok().filter(fits) {
         return Some(number);
     }
     let right = match allowed {

@@ -4,6 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
+use super::mail::{EMAIL_KEYS, MAILBOX_KEYS, secret};
 use super::{
     At, EXCEPT_KEYS, Key, LOG_KEYS, NETWORKS_KEYS, POLICY_KEYS, RECOVERY_KEYS, RELOAD_KEYS, RESET_KEYS,
     THROTTLE_KEYS, TOP_KEYS, TOTP_KEYS, Words, spot,
@@ -18,6 +19,8 @@ const HOMES: &[(&[&str], &str)] = &[
     (TOTP_KEYS, "it belongs below a line [totp]"),
     (RECOVERY_KEYS, "it belongs below a line [recovery]"),
     (THROTTLE_KEYS, "it belongs below a line [throttle]"),
+    (EMAIL_KEYS, "it belongs below a line [email]"),
+    (MAILBOX_KEYS, "it belongs below a line [mailbox.NAME]"),
     (RESET_KEYS, "it belongs below a line [reset]"),
     (RELOAD_KEYS, "it belongs below a line [reload]"),
     (LOG_KEYS, "it belongs below a line [log]"),
@@ -47,23 +50,25 @@ pub(super) fn entries<'t>(file: usize, table: &'t DeTable<'t>) -> impl Iterator<
 /// A table whose unknown keys have been reported when it was opened.
 pub(super) struct Table<'t, 'r, 'p> {
     entries: Vec<Entry<'t>>,
-    prefix: &'static str,
+    prefix: String,
     problems: &'r mut Report<'p>,
 }
 
 impl<'t, 'r, 'p> Table<'t, 'r, 'p> {
     pub(super) fn open(
         entries: Vec<Entry<'t>>,
-        prefix: &'static str,
+        prefix: &str,
         known: &[&str],
         problems: &'r mut Report<'p>,
     ) -> Self {
         for entry in entries.iter().filter(|entry| !known.contains(&entry.name)) {
-            let wrong = if is_table(entry.value.get_ref()) { "unknown table" } else { "unknown key" };
-            let right = unknown_right(entry.name, prefix, known);
+            let (wrong, right) = secret(entry.name).unwrap_or_else(|| {
+                let wrong = if is_table(entry.value.get_ref()) { "unknown table" } else { "unknown key" };
+                (wrong.to_owned(), unknown_right(entry.name, prefix, known))
+            });
             problems.at(entry.key, format!("{prefix}{}", entry.name), wrong, right);
         }
-        Self { entries, prefix, problems }
+        Self { entries, prefix: prefix.to_owned(), problems }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -158,7 +163,7 @@ impl<'t, 'r, 'p> Table<'t, 'r, 'p> {
     pub(super) fn table<T>(
         &mut self,
         name: &str,
-        prefix: &'static str,
+        prefix: &str,
         known: &[&str],
         read: impl FnOnce(&mut Table<'t, '_, 'p>) -> T,
     ) -> Key<T> {
@@ -188,8 +193,14 @@ fn unknown_right(name: &str, prefix: &str, known: &[&str]) -> String {
             "issuer" | "help" | "qr" if in_policy => "it belongs above the first [[policy]] line".to_owned(),
             "issuer" | "help" | "qr" => "it belongs above the first line in brackets".to_owned(),
             "policy" => "write [[policy]], with nothing before it".to_owned(),
+            "mailbox" => "write [mailbox.NAME], with nothing before it".to_owned(),
             _ => format!("write [{name}], with nothing before it"),
         };
+    }
+    // "user" below [[policy]] is rather "users" than the key of a mailbox.
+    let ending = |key: &&&str| key.trim_end_matches('s') == name.trim_end_matches('s');
+    if let Some(near) = known.iter().find(ending) {
+        return format!("did you mean {near}?");
     }
     if let Some((_, home)) = HOMES.iter().find(|(keys, _)| keys.contains(&name)) {
         return (*home).to_owned();
