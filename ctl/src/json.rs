@@ -127,10 +127,15 @@ struct HostLine<'h> {
     config: &'h str,
     policy_hash: &'h str,
     enrolled: u64,
+    /// Why the file on disk is not what is in force; empty where it is.
+    trouble: Vec<&'h str>,
 }
 
 pub(crate) fn host(version: &str, config: &str, policy_hash: &str, enrolled: u64) -> String {
-    to_line(&HostLine { version, config, policy_hash, enrolled })
+    let mut words = config.lines();
+    let config = words.next().unwrap_or_default();
+    // The first line after it only says that reasons follow.
+    to_line(&HostLine { version, config, policy_hash, enrolled, trouble: words.skip(1).collect() })
 }
 
 /// What `policy check --json` prints.
@@ -198,16 +203,34 @@ struct AppliedLine<'a> {
     warnings: &'a [String],
     /// Of what is in force afterwards, where the daemon came that far.
     hash: Option<&'a str>,
+    /// Whether the file is other than what was in force before.
+    changed: bool,
 }
 
 pub(crate) fn applied(applied: &Applied, dry_run: bool) -> String {
-    let Applied { applied, weaker, warnings, hash } = applied;
-    to_line(&AppliedLine { applied: *applied, dry_run, problems: &[], weaker, warnings, hash: Some(hash) })
+    let Applied { applied, weaker, warnings, hash, changed } = applied;
+    to_line(&AppliedLine {
+        applied: *applied,
+        dry_run,
+        problems: &[],
+        weaker,
+        warnings,
+        hash: Some(hash),
+        changed: *changed,
+    })
 }
 
 /// The same object for a file that cannot be applied.
 pub(crate) fn broken(problems: &[String], dry_run: bool) -> String {
-    to_line(&AppliedLine { applied: false, dry_run, problems, weaker: &[], warnings: &[], hash: None })
+    to_line(&AppliedLine {
+        applied: false,
+        dry_run,
+        problems,
+        weaker: &[],
+        warnings: &[],
+        hash: None,
+        changed: false,
+    })
 }
 
 /// What `enroll --json` prints first.

@@ -49,16 +49,17 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), 
     out.flush()
 }
 
-/// The daemon. What follows the first semicolon of its words is why the file on disk is not what
-/// is in force; it may have several lines, and stands last, where it is seen.
+/// The daemon. What follows the first line of its words is why the file on disk is not what is in
+/// force, a line for each reason; it stands last, where it is seen.
 fn host(version: &str, config: &str, hash: &str, people: u64, screen: Screen) -> String {
     let show = |text: &str| screen.show(text);
-    let (in_force, trouble) = config.split_once("; ").map_or((config, None), |(a, b)| (a, Some(b)));
+    let mut words = config.lines();
+    let in_force = words.next().unwrap_or_default();
     let mut shown = text::host(&show(version), &show(in_force), &show(hash), people);
-    if let Some(trouble) = trouble {
-        let lines: Vec<String> = trouble.lines().map(show).collect();
+    if let Some(what) = words.next() {
+        let reasons: Vec<String> = words.map(|reason| text::part(&show(reason))).collect();
         shown.push('\n');
-        shown.push_str(&text::trouble(&lines.join("\n")));
+        shown.push_str(&text::trouble(&show(what), &reasons.join("\n")));
     }
     shown
 }
@@ -181,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_in_force_is_said_last_and_loud() {
-        let config =
-            "2 policies in force; the policy file is NOT in force: f.toml:3:1: x; y\nf.toml:4:1: \u{1b}";
+        let config = "2 policies in force\nthe policy file is NOT in force:\n\
+                      f.toml:3:1: x; y\nf.toml:4:1: \u{1b}";
         assert_eq!(
             host("0.1.0", config, "ab12", 2, SCREEN),
             "countersignd   0.1.0\n\
@@ -190,8 +191,7 @@ mod tests {
              policy hash    ab12\n\
              enrolled       2\n\
              \n\
-             WARNING: the policy file is NOT in force: f.toml:3:1: x; y\n\
-             f.toml:4:1: \\x1b\n\
+             WARNING: the policy file is NOT in force:\n    f.toml:3:1: x; y\n    f.toml:4:1: \\x1b\n\
              What would be applied, and why not:  countersignctl policy apply --dry-run"
         );
         assert!(!host("0.1.0", "1 policy in force", "ab12", 2, SCREEN).contains("WARNING"));

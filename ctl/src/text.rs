@@ -215,9 +215,9 @@ pub(crate) fn person(user: &str, uid: u32, failures: u32, last: &str) -> String 
 }
 
 /// What stands below the daemon's state when it does not run by its file.
-pub(crate) fn trouble(what: &str) -> String {
+pub(crate) fn trouble(what: &str, reasons: &str) -> String {
     format!(
-        "\nWARNING: {what}\n\
+        "\nWARNING: {what}\n{reasons}\n\
          What would be applied, and why not:  countersignctl policy apply --dry-run"
     )
 }

@@ -181,7 +181,7 @@ fn status_as_json() {
     let (bus, _daemon) = start(Script::default());
     assert_eq!(
         run(&bus, &["status", "--json"]).out,
-        "{\"version\":\"0.1.0\",\"config\":\"loaded\",\"policy_hash\":\"ab12\",\"enrolled\":2}\n"
+        "{\"version\":\"0.1.0\",\"config\":\"loaded\",\"policy_hash\":\"ab12\",\"enrolled\":2,\"trouble\":[]}\n"
     );
     assert_eq!(
         run(&bus, &["status", "alice", "--json"]).out,
@@ -195,7 +195,7 @@ fn status_as_json() {
 
 #[test]
 fn status_says_that_the_file_is_not_in_force() {
-    let config = "1 policy in force; the policy file is NOT in force: f.toml:1:1: \u{1b}[2J\nf.toml:2:1: y";
+    let config = "1 policy in force\nthe policy file is NOT in force:\nf.toml:1:1: \u{1b}[2J\nf.toml:2:1: y";
     let (bus, _daemon) = start(Script { config: config.into(), ..Script::default() });
     let host = run(&bus, &["status"]);
     assert_eq!(
@@ -205,11 +205,14 @@ fn status_says_that_the_file_is_not_in_force() {
          policy hash    ab12\n\
          enrolled       2\n\
          \n\
-         WARNING: the policy file is NOT in force: f.toml:1:1: \\x1b[2J\n\
-         f.toml:2:1: y\n\
+         WARNING: the policy file is NOT in force:\n    f.toml:1:1: \\x1b[2J\n    f.toml:2:1: y\n\
          What would be applied, and why not:  countersignctl policy apply --dry-run\n"
     );
     assert_eq!(host.code, 0);
+    let json = run(&bus, &["status", "--json"]).out;
+    let trouble = "\"config\":\"1 policy in force\",\"policy_hash\":\"ab12\",\"enrolled\":2,\
+                   \"trouble\":[\"f.toml:1:1: \\u001b[2J\",\"f.toml:2:1: y\"]}\n";
+    assert!(json.ends_with(trouble), "{json}");
 }
 
 #[test]

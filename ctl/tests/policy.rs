@@ -72,6 +72,17 @@ fn apply_says_the_hash_and_the_warnings() {
 }
 
 #[test]
+fn a_file_that_is_in_force_already_is_said_to_be() {
+    let same = Applied { changed: false, warnings: vec![], ..applied(true, &[]) };
+    let (bus, _daemon) = start([Ok(same.clone()), Ok(same.clone()), Ok(same)]);
+    let said = "Policy unchanged: the file is what is in force already (hash 0123456789ab).\n";
+    assert_eq!(run(&bus, &["apply"]).out, said);
+    let dry = run(&bus, &["apply", "--dry-run"]).out;
+    assert_eq!(dry, "The policy file is what is in force already. Nothing was changed (dry run).\n");
+    assert!(run(&bus, &["apply", "--json"]).out.ends_with(",\"changed\":false}\n"));
+}
+
+#[test]
 fn a_weaker_file_is_refused_with_what_to_type() {
     let (bus, daemon) = start([Ok(applied(false, &[LESS, "a\u{1b}[2J"])), Ok(applied(false, &[LESS]))]);
     let ended = run(&bus, &["apply"]);
@@ -170,7 +181,7 @@ fn a_broken_file_leaves_the_running_policy() {
         ended.out,
         "{\"applied\":false,\"dry_run\":false,\"problems\":[\
          \"f.toml:1:2: policy.group: unknown key; did you mean groups?\",\
-         \"f.toml:4:1: \\u001b[2J\"],\"weaker\":[],\"warnings\":[],\"hash\":null}\n"
+         \"f.toml:4:1: \\u001b[2J\"],\"weaker\":[],\"warnings\":[],\"hash\":null,\"changed\":false}\n"
     );
     assert_eq!((ended.code, ended.err.as_str()), (6, ""));
 }
@@ -183,7 +194,7 @@ fn apply_as_json() {
         ended.out,
         format!(
             "{{\"applied\":false,\"dry_run\":false,\"problems\":[],\"weaker\":[\"less\"],\
-             \"warnings\":[\"f.toml:3: odd\"],\"hash\":\"{}\"}}\n",
+             \"warnings\":[\"f.toml:3: odd\"],\"hash\":\"{}\",\"changed\":true}}\n",
             "0123456789abcdef".repeat(4)
         )
     );

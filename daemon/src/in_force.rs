@@ -39,6 +39,8 @@ impl InForce {
 pub struct Reload {
     /// Whether the file is in force now (or would be, for a dry run).
     pub applied: bool,
+    /// Whether that is something new.
+    pub changed: bool,
     /// What it would protect less, in sentences.
     pub weaker: Vec<String>,
     /// What is worth knowing about it.
@@ -96,7 +98,10 @@ impl Policies {
             (Err(problems), None) => return Err(Error::InvalidArgument(problems.to_string())),
         };
         if let Some(trouble) = &trouble {
-            journal::error("the policy file is not in force, the last good policy is", &[("why", trouble)]);
+            journal::error(
+                "the policy file is not in force, the last good policy is",
+                &[("why", &one_line(trouble))],
+            );
         }
         for warning in &config.warnings {
             journal::warning("policy", &[("warning", warning)]);
@@ -118,7 +123,7 @@ impl Policies {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Why the file on disk is not what is in force, if it is not.
+    /// Why the file on disk is not what is in force, if it is not: a line for each reason.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -144,7 +149,7 @@ impl Policies {
             if let Some(trouble) = &trouble {
                 journal::error(
                     "the policy file is not in force, the running policy stays",
-                    &[("why", trouble)],
+                    &[("why", &one_line(trouble))],
                 );
             }
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
@@ -167,9 +172,13 @@ impl Policies {
             }
             warnings.push(format!("{text}. Until it exists, everybody counts as a member"));
         }
-        let weaker = weakened(&self.current().config, &next.config);
+        let current = self.current();
+        let changed = current.config != next.config;
+        let weaker = if changed { weakened(&current.config, &next.config) } else { Vec::new() };
         let applied = weaker.is_empty() || accept_weaker;
-        if applied && !dry_run {
+        if !changed && !dry_run {
+            journal::notice("policy unchanged", &[("hash", &next.config.hash)]);
+        } else if applied && !dry_run {
             last_good::write(&self.layout, &self.keys, &files)?;
             journal::notice(
                 "policy applied",
@@ -181,7 +190,7 @@ impl Policies {
             );
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         }
-        Ok(Reload { applied, weaker, warnings })
+        Ok(Reload { applied, changed, weaker, warnings })
     }
 }
 
@@ -193,7 +202,12 @@ fn parse(files: &Files) -> Result<Config, Error> {
 
 fn weaker_trouble(weaker: &[String]) -> String {
     format!(
-        "it protects less than the policy in force: {}. If that is meant, run `countersignctl policy apply --accept-weaker`",
-        weaker.join("; ")
+        "it protects less than the policy in force:\n{}\nif that is meant, run `countersignctl policy apply --accept-weaker`",
+        weaker.join("\n")
     )
+}
+
+/// Several lines as the one that the journal takes.
+fn one_line(text: &str) -> String {
+    text.replace(":\n", ": ").replace('\n', "; ")
 }

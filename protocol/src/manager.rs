@@ -112,6 +112,8 @@ pub struct Applied {
     pub warnings: Vec<String>,
     /// Hash of the configuration in force afterwards.
     pub hash: String,
+    /// Whether the file is other than what was in force before; false is nothing new.
+    pub changed: bool,
 }
 
 /// One login, which is one row of the attempt log.

@@ -105,10 +105,12 @@ fn report(applied: &Applied, dry_run: bool, consented: &[String]) -> Result<(), 
             out.line(&text::part(&screen.show(sentence)))?;
         }
     }
-    out.line(&if dry_run {
-        text::WOULD_BE_APPLIED.to_owned()
-    } else {
-        text::applied(&screen.show(&short(&applied.hash)))
+    let hash = screen.show(&short(&applied.hash));
+    out.line(&match (dry_run, applied.changed) {
+        (true, true) => text::WOULD_BE_APPLIED.to_owned(),
+        (true, false) => text::WOULD_BE_UNCHANGED.to_owned(),
+        (false, true) => text::applied(&hash),
+        (false, false) => text::unchanged(&hash),
     })?;
     out.flush()
 }

@@ -141,6 +141,13 @@ pub(crate) fn weaker(dry_run: bool, changed: bool) -> &'static str {
 
 pub(crate) const WOULD_BE_APPLIED: &str = "The policy file would be applied. Nothing was changed (dry run).";
 
+pub(crate) const WOULD_BE_UNCHANGED: &str =
+    "The policy file is what is in force already. Nothing was changed (dry run).";
+
 pub(crate) fn applied(hash: &str) -> String {
     format!("Policy applied (hash {hash}).")
+}
+
+pub(crate) fn unchanged(hash: &str) -> String {
+    format!("Policy unchanged: the file is what is in force already (hash {hash}).")
 }

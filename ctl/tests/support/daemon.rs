@@ -117,6 +117,7 @@ pub fn applied(applied: bool, weaker: &[&str]) -> Applied {
         weaker: weaker.iter().map(|sentence| (*sentence).to_owned()).collect(),
         warnings: vec!["f.toml:3: odd".into()],
         hash: "0123456789abcdef".repeat(4),
+        changed: true,
     }
 }
 

@@ -8,7 +8,7 @@ mod report;
 
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
 pub use people::{forget, reset, unlock};
-pub use policy::{apply, explain, reload_on_signal};
+pub use policy::{apply, explain, reload};
 pub use prune::prune;
 pub use report::{host_status, log, status, users};
 

@@ -3,6 +3,7 @@
 use crate::decide::policy::{self, Decision, Resolution, Source, Tri};
 use crate::error::Error;
 use crate::host::Host;
+use crate::in_force::Reload;
 use crate::{journal, text};
 use countersign_config::Status;
 use countersign_protocol::manager::{Applied, Explanation, Rule};
@@ -92,12 +93,13 @@ pub async fn apply(host: &Arc<Host>, accept_weaker: bool, dry_run: bool) -> Resu
         .await
         .map_err(|_| Error::unavailable("applying the policy died"))??;
     let hash = host.in_force().config.hash.clone();
-    Ok(Applied { applied: reload.applied, weaker: reload.weaker, warnings: reload.warnings, hash })
+    let Reload { applied, changed, weaker, warnings } = reload;
+    Ok(Applied { applied, weaker, warnings, hash, changed })
 }
 
-/// SIGHUP: the file into force if it is whole and no weaker. What went wrong is in the journal and
-/// in `status`.
-pub async fn reload_on_signal(host: &Arc<Host>) {
+/// SIGHUP, or a change on disk: the file into force if it is whole and no weaker. What went wrong is
+/// in the journal and in `status`.
+pub async fn reload(host: &Arc<Host>) {
     let policies = Arc::clone(host);
     let outcome = tokio::task::spawn_blocking(move || policies.policies.reload(false, false, false)).await;
     if let Ok(Ok(reload)) = outcome {

@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::host::Host;
 use countersign_protocol::manager::{Login, Person};
 
-/// Version, configuration in words, policy hash, people enrolled.
+/// Version, configuration in words, policy hash, people enrolled. Where the file on disk is not what
+/// is in force, the words go on for some lines: one that says so, then one for each reason.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -14,7 +15,7 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), E
     let policies = force.config.policies.len();
     let mut words = format!("{policies} {} in force", if policies == 1 { "policy" } else { "policies" });
     if let Some(trouble) = host.policies.trouble() {
-        words.push_str("; the policy file is NOT in force: ");
+        words.push_str("\nthe policy file is NOT in force:\n");
         words.push_str(&trouble);
     }
     Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), host.store.enrolled().await?))
