@@ -11,6 +11,7 @@ use crate::store::Layout;
 use countersign_config::Config;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Notify;
 
 /// One set of policies, and the directory that knows their groups. A login keeps the one it began
 /// with.
@@ -57,6 +58,7 @@ pub struct Policies {
     /// Why the file on disk is not what is in force.
     trouble: Mutex<Option<String>>,
     one_at_a_time: Mutex<()>,
+    applied: Notify,
 }
 
 impl Policies {
@@ -114,7 +116,19 @@ impl Policies {
             current: RwLock::new(InForce::new(config)),
             trouble: Mutex::new(trouble),
             one_at_a_time: Mutex::new(()),
+            applied: Notify::new(),
         })
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Waits until something new is in force.
+    pub async fn applied(&self) {
+        self.applied.notified().await;
     }
 
     /// What is in force now.
@@ -189,6 +203,7 @@ impl Policies {
                 ],
             );
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+            self.applied.notify_one();
         }
         Ok(Reload { applied, changed, weaker, warnings })
     }

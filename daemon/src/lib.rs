@@ -23,6 +23,7 @@ mod run;
 pub mod seal;
 mod store;
 mod text;
+mod watch;
 
 pub use args::Args;
 pub use error::Error;

@@ -7,6 +7,7 @@ use crate::admin;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
+use crate::watch::Watch;
 use countersign_protocol::names;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,13 +46,18 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
         );
     }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    let mut watch = Watch::new(host.policies.file());
     loop {
+        watch.follow(host.in_force().config.reload.watch);
         tokio::select! {
             () = bus.closed() => return Err(Error::unavailable("the bus went away")),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = housekeeping.tick() => admin::prune(&host).await,
-            _ = hangup.recv() => admin::reload_on_signal(&host).await,
+            _ = hangup.recv() => admin::reload(&host).await,
+            () = watch.changed() => admin::reload(&host).await,
+            // By `policy apply`: whether to watch may be another answer now.
+            () = host.policies.applied() => {}
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
