@@ -48,6 +48,8 @@ install:
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
 	install -D -m 644 packaging/usr/share/dbus-1/system.d/org.countersign1.conf \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.countersign1.conf
+	install -D -m 644 packaging/usr/share/polkit-1/actions/org.countersign1.policy \
+		$(DESTDIR)$(PREFIX)/share/polkit-1/actions/org.countersign1.policy
 	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.service \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.service
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/countersign

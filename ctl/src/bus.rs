@@ -13,12 +13,15 @@ use crate::text;
 
 /// A bus answers within milliseconds; one that is silent this long will not answer.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The longest a call may take. Hashing ten recovery codes is the slowest thing asked for.
+/// The longest a call of root's may take. Hashing ten recovery codes is the slowest thing asked for.
 const CALL: Duration = Duration::from_secs(30);
+/// The same for others, of whom polkit may want a password first: the daemon waits two minutes for it.
+const CALL_WITH_PASSWORD: Duration = Duration::from_secs(150);
 
 /// Connects to the bus at `address`. No environment variable has a say.
 pub(crate) async fn connect(address: &str) -> Result<ManagerProxy<'static>, Failure> {
-    let building = Builder::address(address).method_timeout(CALL).build();
+    let patience = if rustix::process::geteuid().is_root() { CALL } else { CALL_WITH_PASSWORD };
+    let building = Builder::address(address).method_timeout(patience).build();
     let connection = match tokio::time::timeout(CONNECT, building).await {
         Err(_) => return Err(no_bus(address, &text::silent_bus(&safe(address)))),
         Ok(Err(zbus::Error::Address(reason))) => {

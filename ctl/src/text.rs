@@ -69,7 +69,7 @@ pub(crate) fn not_authorized(said: &str) -> String {
     let next = if rustix::process::geteuid().is_root() {
         "See:  journalctl -u countersignd"
     } else {
-        "Only root may do this for now. Try again with sudo."
+        "Try again with sudo, or ask an administrator."
     };
     // The bus explains a refusal by its own rules, in a paragraph that helps nobody here.
     if said.starts_with("Rejected send message") || said.starts_with("Sender is not authorized") {

@@ -1,12 +1,14 @@
 //! What the use cases of one running daemon share.
 
 use crate::clock::{Clock, HighWater, Moment};
-use crate::decide::policy::{self, Decision, Person, Source};
+use crate::decide::policy::{self, Decision, Person, Resolution, Source, Tri};
 use crate::decide::throttle::Cap;
 use crate::error::Error;
 use crate::in_force::{InForce, Policies};
+use crate::people::Directory;
 use crate::seal::Keys;
 use crate::store::{Closed, Layout, Store, read_key};
+use countersign_config::GroupRef;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -22,7 +24,12 @@ pub struct Host {
     /// The clocks.
     pub clock: Clock,
     hasher: Semaphore,
+    /// Looks up who can become root.
+    admins: Directory,
 }
+
+/// The groups whose members distributions let become root.
+const ADMIN_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
 
 impl Host {
     /// Opens everything, or nothing. Also gives what tells that the store is closed again.
@@ -41,6 +48,12 @@ impl Host {
             keys,
             clock: Clock::new(high_water)?,
             hasher: Semaphore::new(1),
+            admins: Directory::new(
+                ADMIN_GROUPS
+                    .iter()
+                    .map(|name| GroupRef { name: (*name).to_owned(), may_be_missing: true })
+                    .collect(),
+            ),
         };
         Ok((host, closed))
     }
@@ -61,6 +74,14 @@ impl Host {
         _now: Moment,
     ) -> Decision {
         policy::decide(&force.config, person, service, source)
+    }
+
+    /// Whether a person is, or may be, one who can become root. What cannot be known is yes: it is
+    /// asked to keep people from acting on administrators.
+    pub async fn may_be_admin(&self, user: &str) -> bool {
+        let person = self.admins.person(user).await;
+        !matches!(person.resolution, Resolution::Found(_))
+            || person.groups.values().any(|member| *member != Tri::No)
     }
 
     /// Where failures in a row end, by the policy in force.

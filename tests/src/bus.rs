@@ -252,6 +252,11 @@ fn configuration(socket: &Path, extra: &str) -> String {
 {STOCK_POLICY}
   <policy user="{caller}">
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Monitoring"/>
+    <allow own="org.freedesktop.PolicyKit1"/>
+  </policy>
+  <!-- As polkit ships it. -->
+  <policy context="default">
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
   </policy>
   <include>policy.conf</include>
   {extra}

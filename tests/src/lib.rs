@@ -28,6 +28,7 @@
 //! | codes of an authenticator app | [`Secret`], [`Clock`] |
 //! | a real sshd and the real client on a pty | [`Sshd`], [`Pty`] |
 //! | a bus that says what the test scripts | [`fake_bus::FakeBus`] |
+//! | a polkit that says what the test scripts | [`Polkit`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
 //! | the incumbents, for control | [`controls`] |
@@ -53,6 +54,7 @@ pub mod login;
 pub mod needs;
 pub mod pam;
 pub mod people;
+pub mod polkit;
 pub mod pty;
 pub mod scratch;
 pub mod secret;
@@ -72,6 +74,7 @@ pub use daemon::Daemon;
 pub use fixture::Fixture;
 pub use held::{Held, Rush, Turn};
 pub use login::{Login, Phase};
+pub use polkit::Polkit;
 pub use pty::Pty;
 pub use secret::Secret;
 pub use setup::DaemonSetup;

@@ -3,9 +3,10 @@
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH, error};
 use countersign_tests::caller::CallError;
 use countersign_tests::people::{ALICE, BOB, DAEMON_UID, DAVE};
+use countersign_tests::polkit::Says;
 use countersign_tests::wire::step_of;
 use countersign_tests::{
-    Broker, Clock, Daemon, DaemonSetup, Fixture, PrivateBus, Wire, World, artifacts, fixture, require,
+    Broker, Clock, Daemon, DaemonSetup, Fixture, Polkit, PrivateBus, Wire, World, artifacts, fixture, require,
 };
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
@@ -23,31 +24,58 @@ const DENIED_BY_THE_BUS: &str = "org.freedesktop.DBus.Error.AccessDenied";
 const NO_ID: &str = "00112233445566778899aabbccddeeff";
 
 /// Who may call a method. Beside the daemon's own table, so that a change there must be made here too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Anyone,
     Root,
+    /// Root, the person it is about, and whom polkit lets do this.
+    SelfOr(String),
+    /// Root, and whom polkit lets do this.
+    Action(String),
 }
 
-const TABLE: [(&str, &str, Who); 17] = [
-    ("Login", "Abandon", Who::Anyone),
-    ("Login", "Begin", Who::Anyone),
-    ("Login", "Check", Who::Root),
-    ("Login", "Confirm", Who::Root),
-    ("Login", "Respond", Who::Anyone),
-    ("Manager", "ApplyPolicy", Who::Root),
-    ("Manager", "CancelEnrollment", Who::Root),
-    ("Manager", "ConfirmEnrollment", Who::Root),
-    ("Manager", "Enroll", Who::Root),
-    ("Manager", "ExplainPolicy", Who::Root),
-    ("Manager", "Forget", Who::Root),
-    ("Manager", "HostStatus", Who::Root),
-    ("Manager", "Log", Who::Root),
-    ("Manager", "Reset", Who::Root),
-    ("Manager", "Status", Who::Root),
-    ("Manager", "Unlock", Who::Root),
-    ("Manager", "Users", Who::Root),
+impl Who {
+    /// As a row says it: `Root`, `SelfOr("view-log")`.
+    fn read(text: &str) -> Self {
+        let action = || text.split('"').nth(1).unwrap_or_default().to_owned();
+        match text.split('(').next() {
+            Some("Anyone") => Self::Anyone,
+            Some("SelfOr") => Self::SelfOr(action()),
+            Some("Action") => Self::Action(action()),
+            _ => Self::Root,
+        }
+    }
+
+    fn action(&self) -> Option<&str> {
+        match self {
+            Self::SelfOr(action) | Self::Action(action) => Some(action),
+            Self::Anyone | Self::Root => None,
+        }
+    }
+}
+
+const TABLE: [(&str, &str, &str); 17] = [
+    ("Login", "Abandon", "Anyone"),
+    ("Login", "Begin", "Anyone"),
+    ("Login", "Check", "Root"),
+    ("Login", "Confirm", "Root"),
+    ("Login", "Respond", "Anyone"),
+    ("Manager", "ApplyPolicy", r#"Action("configure")"#),
+    ("Manager", "CancelEnrollment", "Root"),
+    ("Manager", "ConfirmEnrollment", "Root"),
+    ("Manager", "Enroll", "Root"),
+    ("Manager", "ExplainPolicy", r#"Action("configure")"#),
+    ("Manager", "Forget", r#"SelfOr("manage-users")"#),
+    ("Manager", "HostStatus", r#"Action("view-log")"#),
+    ("Manager", "Log", r#"SelfOr("view-log")"#),
+    ("Manager", "Reset", r#"Action("reset-user")"#),
+    ("Manager", "Status", r#"SelfOr("view-log")"#),
+    ("Manager", "Unlock", r#"Action("unlock-user")"#),
+    ("Manager", "Users", r#"Action("view-log")"#),
 ];
+
+/// Methods that are about a person, whom polkit's rules may look at.
+const ABOUT: [&str; 5] = ["Forget", "Log", "Reset", "Status", "Unlock"];
 
 type Reply = Result<Message, CallError>;
 
@@ -112,8 +140,7 @@ fn gate() -> BTreeSet<(String, String, Who)> {
         let row = line.trim().strip_prefix("(\"")?.strip_suffix("),")?;
         let (interface, rest) = row.split_once("\", \"")?;
         let (member, who) = rest.split_once("\", Who::")?;
-        let who = if who == "Root" { Who::Root } else { Who::Anyone };
-        Some((interface.to_owned(), member.to_owned(), who))
+        Some((interface.to_owned(), member.to_owned(), Who::read(who)))
     });
     rows.collect()
 }
@@ -128,6 +155,55 @@ fn is_enrolled(daemon: &Daemon) -> bool {
     daemon.ctl().run(&["status", "alice"]).ok().stdout.contains("totp")
 }
 
+/// Everybody but root, by uid and name.
+const STRANGERS: [(u32, &str); 4] =
+    [(ALICE.uid, "alice"), (DAVE.uid, "dave"), (NOBODY, "nobody"), (DAEMON_UID, "countersign")];
+
+/// Calls everything as every stranger about everybody, and compares with the table.
+fn strangers_may_as_the_table_says(bus: &PrivateBus, open: bool, polkit: Option<(&Polkit, bool)>) {
+    let yes = polkit.is_some_and(|(_, yes)| yes);
+    for (uid, name) in STRANGERS {
+        let mut wire = Wire::as_uid(bus, uid);
+        for (interface, member, who) in TABLE {
+            let who = Who::read(who);
+            for about in [name, "alice", "bob"] {
+                let shown =
+                    format!("{interface}.{member} by {name} about {about}, open bus: {open}, polkit: {yes}");
+                let reply = call(&mut wire, interface, member, about);
+                let refusal = reply.as_ref().err().map(|e| e.name.as_str());
+                let own = about == name;
+                let may = match who {
+                    Who::Anyone => member != "Begin" || own,
+                    Who::Root => false,
+                    Who::SelfOr(_) => own || yes,
+                    Who::Action(_) => yes,
+                };
+                let by_the_bus = !open && interface == "Manager" && who == Who::Root;
+                match (may, by_the_bus) {
+                    (true, _) => assert!(
+                        !matches!(refusal, Some(error::NOT_AUTHORIZED | DENIED_BY_THE_BUS)),
+                        "{shown}: {reply:?}"
+                    ),
+                    (false, true) => assert_eq!(refusal, Some(DENIED_BY_THE_BUS), "{shown}"),
+                    (false, false) => assert_eq!(refusal, Some(error::NOT_AUTHORIZED), "{shown}"),
+                }
+                let Some((polkit, _)) = polkit else { continue };
+                let asked = polkit.asked();
+                match who.action() {
+                    Some(action) if !(own && matches!(who, Who::SelfOr(_))) => {
+                        assert_eq!(asked.len(), 1, "{shown}");
+                        assert_eq!(asked[0].action, format!("org.countersign1.{action}"), "{shown}");
+                        assert_eq!(asked[0].caller, wire.name(), "the subject is the bus name");
+                        let user = asked[0].details.get("user").map(String::as_str);
+                        assert_eq!(user, ABOUT.contains(&member).then_some(about), "{shown}");
+                    }
+                    _ => assert_eq!(asked, [], "{shown}"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn prv_01_every_method_by_every_caller_is_as_the_table_says() {
     require!(Root, Staged("countersignd"), Staged("countersignctl"));
@@ -139,30 +215,16 @@ fn prv_01_every_method_by_every_caller_is_as_the_table_says() {
         let expected: BTreeSet<_> = TABLE.iter().map(|(i, m, _)| (i.to_string(), m.to_string())).collect();
         assert_eq!(described(&mut Wire::on(&bus)), expected, "the methods served and the rows here");
 
-        let strangers =
-            [(ALICE.uid, "alice"), (DAVE.uid, "dave"), (NOBODY, "nobody"), (DAEMON_UID, "countersign")];
-        for (uid, name) in strangers {
-            let mut wire = Wire::as_uid(&bus, uid);
-            for (interface, member, who) in TABLE {
-                for about in [name, "alice", "bob"] {
-                    let shown = format!("{interface}.{member} by {name} about {about}, open bus: {open}");
-                    let reply = call(&mut wire, interface, member, about);
-                    let refusal = reply.as_ref().err().map(|e| e.name.as_str());
-                    let may = who == Who::Anyone && (member != "Begin" || about == name);
-                    let by_the_bus = !open && interface == "Manager";
-                    match (may, by_the_bus) {
-                        (true, _) => assert!(
-                            !matches!(refusal, Some(error::NOT_AUTHORIZED | DENIED_BY_THE_BUS)),
-                            "{shown}: {reply:?}"
-                        ),
-                        (false, true) => assert_eq!(refusal, Some(DENIED_BY_THE_BUS), "{shown}"),
-                        (false, false) => assert_eq!(refusal, Some(error::NOT_AUTHORIZED), "{shown}"),
-                    }
-                }
-            }
-        }
+        strangers_may_as_the_table_says(&bus, open, None);
+        let polkit = Polkit::saying(&bus, Says::No);
+        strangers_may_as_the_table_says(&bus, open, Some((&polkit, false)));
         assert!(is_enrolled(&daemon), "what was refused changed something");
+        polkit.say(Says::Yes);
+        strangers_may_as_the_table_says(&bus, open, Some((&polkit, true)));
+        assert!(!is_enrolled(&daemon), "the control: polkit's yes lets people change something");
 
+        let _alice = daemon.enroll("alice");
+        polkit.say(Says::No);
         let mut root = Wire::on(&bus);
         for (interface, member, _) in TABLE {
             let reply = call(&mut root, interface, member, "bob");
@@ -174,12 +236,14 @@ fn prv_01_every_method_by_every_caller_is_as_the_table_says() {
         }
         assert!(call(&mut root, "Manager", "Reset", "alice").is_ok());
         assert!(!is_enrolled(&daemon), "the control: root's calls do change something");
+        assert_eq!(polkit.asked(), [], "root needs no polkit");
     }
 }
 
 #[test]
 fn prv_01_the_table_in_the_source_is_the_one_that_was_tested() {
-    let expected: BTreeSet<_> = TABLE.iter().map(|(i, m, w)| (i.to_string(), m.to_string(), *w)).collect();
+    let expected: BTreeSet<_> =
+        TABLE.iter().map(|(i, m, w)| (i.to_string(), m.to_string(), Who::read(w))).collect();
     assert_eq!(gate(), expected);
 }
 

@@ -19,20 +19,66 @@ use crate::host::Host;
 /// Rows of a listing that one call gives at most.
 const PAGE: u32 = 2000;
 
-/// Finds a person by name: the account database first, then the people we keep.
-async fn find(host: &Host, user: &str) -> Result<u32, Error> {
-    match host.in_force().directory.person(user).await.resolution {
-        Resolution::Found(uid) => Ok(uid),
-        Resolution::NotFound => host.store.uid_of(user.to_owned()).await?.ok_or_else(|| {
-            Error::NotFound(format!(
-                "there is no user \"{}\" on this host; check the spelling with `getent passwd`",
-                printable(user)
-            ))
-        }),
-        Resolution::Failed => Err(Error::unavailable(
-            "the account database gives no answer; try again, then check nsswitch.conf and the directory service",
-        )),
+/// The person that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The uid.
+    pub uid: u32,
+    /// The login name.
+    pub name: String,
+    /// Whether the account database has them under this name now. Otherwise they are somebody we
+    /// keep, and the uid may be another person's by now.
+    present: bool,
+}
+
+impl Target {
+    /// Whether this is the very person behind a uid.
+    #[must_use]
+    pub fn is_uid(&self, uid: u32) -> bool {
+        self.present && self.uid == uid
     }
+}
+
+/// Finds a person by name: the account database first, then the people we keep.
+///
+/// # Errors
+/// `NotFound` for nobody, `Unavailable` when the account database gives no answer.
+pub async fn target(host: &Host, user: &str) -> Result<Target, Error> {
+    let (uid, present) = match host.in_force().directory.person(user).await.resolution {
+        Resolution::Found(uid) => (uid, true),
+        Resolution::NotFound => {
+            let kept = host.store.uid_of(user.to_owned()).await?.ok_or_else(|| {
+                Error::NotFound(format!(
+                    "there is no user \"{}\" on this host; check the spelling with `getent passwd`",
+                    printable(user)
+                ))
+            })?;
+            (kept, false)
+        }
+        Resolution::Failed => {
+            return Err(Error::unavailable(
+                "the account database gives no answer; try again, then check nsswitch.conf and the directory service",
+            ));
+        }
+    };
+    Ok(Target { uid, name: user.to_owned(), present })
+}
+
+/// Finds a person by name among those we keep first: what somebody left behind is found even where
+/// their name has another uid by now.
+///
+/// # Errors
+/// As [`target`].
+pub async fn kept_target(host: &Host, user: &str) -> Result<Target, Error> {
+    match host.store.uid_of(user.to_owned()).await? {
+        Some(uid) => Ok(Target { uid, name: user.to_owned(), present: false }),
+        None => target(host, user).await,
+    }
+}
+
+/// The uid of a person found by name.
+async fn find(host: &Host, user: &str) -> Result<u32, Error> {
+    Ok(target(host, user).await?.uid)
 }
 
 fn printable(name: &str) -> String {

@@ -1,6 +1,6 @@
 //! Reading: one person, everybody, the attempt log, the daemon itself.
 
-use super::{PAGE, find};
+use super::{PAGE, Target};
 use crate::error::Error;
 use crate::host::Host;
 use countersign_protocol::manager::{Login, Person};
@@ -24,11 +24,10 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), E
 /// One person.
 ///
 /// # Errors
-/// `NotFound` for nobody.
-pub async fn status(host: &Host, user: &str) -> Result<Person, Error> {
+/// When the store cannot be read.
+pub async fn status(host: &Host, whom: &Target) -> Result<Person, Error> {
     let now = host.clock.now()?;
-    let uid = find(host, user).await?;
-    host.store.person(uid, user.to_owned(), host.cap(), now).await
+    host.store.person(whom.uid, whom.name.clone(), host.cap(), now).await
 }
 
 /// A page of everybody who has a factor.
@@ -40,12 +39,19 @@ pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Pe
     host.store.people(after, limit.clamp(1, PAGE), host.cap(), now).await
 }
 
-/// A page of the attempt log, newest first.
+/// A page of the attempt log, newest first: everybody's, or that of one name, or of that one with
+/// this uid.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn log(host: &Host, user: &str, before: i64, limit: u32) -> Result<Vec<Login>, Error> {
+pub async fn log(
+    host: &Host,
+    user: &str,
+    only: Option<u32>,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Login>, Error> {
     let now = host.clock.now()?;
     let of = (!user.is_empty()).then(|| user.to_owned());
-    host.store.logins(of, before, limit.clamp(1, PAGE), now).await
+    host.store.logins(of, only, before, limit.clamp(1, PAGE), now).await
 }

@@ -1,6 +1,10 @@
 //! The one gate: which caller may call which method. What is not in the table is refused.
 
+use super::authority::{Authority, Question};
+use crate::admin::Target;
 use crate::error::Error;
+use crate::host::Host;
+use std::collections::HashMap;
 use zbus::Connection;
 use zbus::message::Header;
 
@@ -11,6 +15,10 @@ enum Who {
     Anyone,
     /// uid 0.
     Root,
+    /// uid 0, the person it is about, and whom polkit lets do this action.
+    SelfOr(&'static str),
+    /// uid 0, and whom polkit lets do this action.
+    Action(&'static str),
 }
 
 /// Method x caller. A method that is not listed is refused for everybody.
@@ -20,41 +28,135 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Login", "Abandon", Who::Anyone),
     ("Login", "Confirm", Who::Root),
     ("Login", "Check", Who::Root),
-    ("Manager", "HostStatus", Who::Root),
-    ("Manager", "Status", Who::Root),
-    ("Manager", "Users", Who::Root),
-    ("Manager", "Log", Who::Root),
+    ("Manager", "HostStatus", Who::Action("view-log")),
+    ("Manager", "Status", Who::SelfOr("view-log")),
+    ("Manager", "Users", Who::Action("view-log")),
+    ("Manager", "Log", Who::SelfOr("view-log")),
     ("Manager", "Enroll", Who::Root),
     ("Manager", "ConfirmEnrollment", Who::Root),
     ("Manager", "CancelEnrollment", Who::Root),
-    ("Manager", "Reset", Who::Root),
-    ("Manager", "Unlock", Who::Root),
-    ("Manager", "Forget", Who::Root),
-    ("Manager", "ExplainPolicy", Who::Root),
-    ("Manager", "ApplyPolicy", Who::Root),
+    ("Manager", "Reset", Who::Action("reset-user")),
+    ("Manager", "Unlock", Who::Action("unlock-user")),
+    ("Manager", "Forget", Who::SelfOr("manage-users")),
+    ("Manager", "ExplainPolicy", Who::Action("configure")),
+    ("Manager", "ApplyPolicy", Who::Action("configure")),
 ];
 
+/// Somebody who was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// Their uid, as the bus saw them connect.
+    pub(super) uid: u32,
+    /// Whether they act on themselves, and by no other right: then they prove themselves by a factor
+    /// before they change what they have.
+    pub(super) own: bool,
+}
+
 /// Identifies the caller by asking the bus, and authorizes the call by the table. Gives the uid.
+/// Where the table asks polkit this is not enough, and nobody but root passes.
 ///
 /// # Errors
 /// `NotAuthorized` for a method that is not in the table or not for this caller, or when the bus
 /// cannot say who the caller is.
 pub(super) async fn admit(bus: &Connection, header: &Header<'_>) -> Result<u32, Error> {
-    let refused = || Error::NotAuthorized("you may not do this; administration is for root".into());
-    let interface = header.interface().map(zbus::names::InterfaceName::as_str).unwrap_or_default();
-    let member = header.member().map(zbus::names::MemberName::as_str).unwrap_or_default();
-    let short = interface.strip_prefix("org.countersign1.").unwrap_or_default();
-    let who = TABLE
-        .iter()
-        .find(|(i, m, _)| *i == short && *m == member)
-        .map(|(_, _, who)| *who)
-        .ok_or_else(refused)?;
+    let who = row(header)?;
     let uid = caller(bus, header).await?;
     match who {
         Who::Anyone => Ok(uid),
-        Who::Root if uid == 0 => Ok(uid),
-        Who::Root => Err(refused()),
+        Who::Root | Who::SelfOr(_) | Who::Action(_) if uid == 0 => Ok(uid),
+        Who::Root | Who::SelfOr(_) | Who::Action(_) => Err(refused()),
     }
+}
+
+/// The gate of one daemon, where polkit has a say.
+pub(super) struct Gate(pub(super) Authority);
+
+impl Gate {
+    /// Admits a call that is about nobody in particular.
+    ///
+    /// # Errors
+    /// As [`admit`], and `NotAuthorized` when polkit does not say yes.
+    pub(super) async fn admit(&self, bus: &Connection, header: &Header<'_>) -> Result<Caller, Error> {
+        let who = row(header)?;
+        let uid = caller(bus, header).await?;
+        match who {
+            Who::Anyone => {}
+            _ if uid == 0 => {}
+            Who::Root => return Err(refused()),
+            Who::SelfOr(action) | Who::Action(action) => {
+                self.ask(bus, header, uid, action, HashMap::new()).await?;
+            }
+        }
+        Ok(Caller { uid, own: false })
+    }
+
+    /// Admits a call about somebody, who is looked up only once the caller is known. The person that
+    /// polkit is asked about is the one given back, by uid and name: whoever acts, acts on that one.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`], and those of the lookup.
+    pub(super) async fn admit_about(
+        &self,
+        host: &Host,
+        bus: &Connection,
+        header: &Header<'_>,
+        whom: impl Future<Output = Result<Target, Error>>,
+    ) -> Result<(Caller, Target), Error> {
+        let who = row(header)?;
+        let uid = caller(bus, header).await?;
+        if who == Who::Root && uid != 0 {
+            return Err(refused());
+        }
+        let target = whom.await?;
+        let own = target.is_uid(uid);
+        match who {
+            Who::Anyone | Who::Root => {}
+            _ if uid == 0 => return Ok((Caller { uid, own: false }, target)),
+            Who::SelfOr(_) if own => return Ok((Caller { uid, own: true }, target)),
+            Who::SelfOr(action) | Who::Action(action) => {
+                let details = details(host, &target).await;
+                self.ask(bus, header, uid, action, details).await?;
+            }
+        }
+        Ok((Caller { uid, own: false }, target))
+    }
+
+    async fn ask(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+        uid: u32,
+        action: &'static str,
+        details: HashMap<&'static str, String>,
+    ) -> Result<(), Error> {
+        let sender = header.sender().ok_or_else(refused)?;
+        let question = Question { caller: sender.as_str(), uid, action, details };
+        self.0.require(bus, &question).await?;
+        // Nobody acts for a caller who hung up while polkit thought. A unique name never comes back.
+        if caller(bus, header).await? == uid { Ok(()) } else { Err(refused()) }
+    }
+}
+
+/// What administrators' rules may look at: a helpdesk that resets people need not reset those who
+/// can become root.
+async fn details(host: &Host, target: &Target) -> HashMap<&'static str, String> {
+    let is_admin = target.uid == 0 || host.may_be_admin(&target.name).await;
+    HashMap::from([
+        ("user", target.name.clone()),
+        ("uid", target.uid.to_string()),
+        ("is-admin", is_admin.to_string()),
+    ])
+}
+
+fn refused() -> Error {
+    Error::NotAuthorized("you may not do this; administration is for root".into())
+}
+
+fn row(header: &Header<'_>) -> Result<Who, Error> {
+    let interface = header.interface().map(zbus::names::InterfaceName::as_str).unwrap_or_default();
+    let member = header.member().map(zbus::names::MemberName::as_str).unwrap_or_default();
+    let short = interface.strip_prefix("org.countersign1.").unwrap_or_default();
+    TABLE.iter().find(|(i, m, _)| *i == short && *m == member).map(|(_, _, who)| *who).ok_or_else(refused)
 }
 
 /// The uid behind the message, as the bus saw it connect. A caller that is gone has none.

@@ -1,8 +1,9 @@
 //! `org.countersign1.Manager` on the bus.
 
 use super::error::Refusal;
-use super::gate::admit;
+use super::gate::{Gate, admit};
 use crate::admin;
+use crate::error::Error;
 use crate::host::Host;
 use countersign_protocol::manager as wire;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use zbus::{Connection, interface};
 use zeroize::Zeroizing;
 
 /// The interface that `countersignctl` calls.
-pub(super) struct Manager(pub(super) Arc<Host>);
+pub(super) struct Manager(pub(super) Arc<Host>, pub(super) Gate);
 
 #[interface(name = "org.countersign1.Manager")]
 impl Manager {
@@ -22,7 +23,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(String, String, String, u64), Refusal> {
-        admit(bus, &header).await?;
+        self.1.admit(bus, &header).await?;
         Ok(admin::host_status(&self.0).await?)
     }
 
@@ -33,8 +34,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Person,), Refusal> {
-        admit(bus, &header).await?;
-        Ok((admin::status(&self.0, user).await?,))
+        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok((admin::status(&self.0, &whom).await?,))
     }
 
     /// A page of people.
@@ -46,7 +47,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<Vec<wire::Person>, Refusal> {
-        admit(bus, &header).await?;
+        self.1.admit(bus, &header).await?;
         let after = (!from_first).then_some(after_uid);
         Ok(admin::users(&self.0, after, limit).await?)
     }
@@ -60,8 +61,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<Vec<wire::Login>, Refusal> {
-        admit(bus, &header).await?;
-        Ok(admin::log(&self.0, user, before_id, limit).await?)
+        let only = self.log_reader(bus, &header, user).await?;
+        Ok(admin::log(&self.0, user, only, before_id, limit).await?)
     }
 
     /// Begins an enrollment.
@@ -110,8 +111,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
-        admit(bus, &header).await?;
-        Ok(admin::reset(&self.0, user, reason).await?)
+        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await?;
+        Ok(admin::reset(&self.0, &whom, reason).await?)
     }
 
     /// Lifts the locks of a person.
@@ -122,8 +123,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
-        admit(bus, &header).await?;
-        Ok(admin::unlock(&self.0, user, reason).await?)
+        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(admin::unlock(&self.0, &whom, reason).await?)
     }
 
     /// Forgets remembered sources.
@@ -133,8 +134,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
-        admit(bus, &header).await?;
-        Ok(admin::forget(&self.0, user).await?)
+        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(admin::forget(&self.0, &whom).await?)
     }
 
     /// What policy would do with a login.
@@ -146,7 +147,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Explanation,), Refusal> {
-        admit(bus, &header).await?;
+        self.1.admit(bus, &header).await?;
         Ok((admin::explain(&self.0, user, service, from).await?,))
     }
 
@@ -158,7 +159,29 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Applied,), Refusal> {
-        admit(bus, &header).await?;
+        self.1.admit(bus, &header).await?;
         Ok((admin::apply(&self.0, accept_weaker, dry_run).await?,))
+    }
+}
+
+impl Manager {
+    /// Admits somebody who wants to read the log of this user, or everybody's. People see what is
+    /// written of them by name and uid: what somebody else left under the same name is not theirs.
+    async fn log_reader(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+        user: &str,
+    ) -> Result<Option<u32>, Refusal> {
+        let whom = admin::target(&self.0, user);
+        match self.1.admit_about(&self.0, bus, header, whom).await {
+            Ok((caller, _)) => Ok(caller.own.then_some(caller.uid)),
+            // Names that nobody has, or has any more, are in the log too.
+            Err(Error::NotFound(_) | Error::Unavailable(_)) => {
+                self.1.admit(bus, header).await?;
+                Ok(None)
+            }
+            Err(refused) => Err(refused.into()),
+        }
     }
 }

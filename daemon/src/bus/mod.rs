@@ -1,5 +1,6 @@
 //! The bus: decode, identify the caller, authorize, hand to a use case, encode. Nothing else.
 
+mod authority;
 mod error;
 mod fairness;
 mod gate;

@@ -1,6 +1,8 @@
 //! Being on the bus: own the name, say we are ready, serve until told to stop.
 
+use super::authority::Authority;
 use super::fairness::Fairness;
+use super::gate::Gate;
 use super::login::Login;
 use super::manager::Manager;
 use crate::admin;
@@ -29,7 +31,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let bus = Builder::address(address)
         .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host), Fairness::default()))
-        .serve_at(names::OBJECT_PATH, Manager(Arc::clone(&host)))
+        .serve_at(names::OBJECT_PATH, Manager(Arc::clone(&host), Gate(Authority::default())))
         .name(names::BUS_NAME)
         .allow_name_replacements(false)
         .replace_existing_names(false)

@@ -30,7 +30,7 @@ impl Store {
         .await
     }
 
-    /// A page of logins, newest first: everybody's, or those of one person. A login that was never
+    /// A page of logins, newest first: everybody's, or those of one name, or of one name and uid. A login that was never
     /// answered and whose time is over reads as abandoned.
     ///
     /// # Errors
@@ -38,6 +38,7 @@ impl Store {
     pub async fn logins(
         &self,
         of: Option<String>,
+        only: Option<u32>,
         before: i64,
         limit: u32,
         now: Moment,
@@ -54,9 +55,9 @@ impl Store {
                     .collect::<Result<Vec<_>, _>>()?,
                 Some(user) => db
                     .prepare_cached(&format!(
-                        "SELECT {COLUMNS} FROM login WHERE user = ?5 AND id < ?3 ORDER BY id DESC LIMIT ?4"
+                        "SELECT {COLUMNS} FROM login WHERE user = ?5 AND (?6 IS NULL OR uid = ?6) AND id < ?3 ORDER BY id DESC LIMIT ?4"
                     ))?
-                    .query_map((now.boot, dead, before, limit, user), read)?
+                    .query_map((now.boot, dead, before, limit, user, only), read)?
                     .collect::<Result<Vec<_>, _>>()?,
             };
             Ok(found)

@@ -1,0 +1,156 @@
+//! polkit: whether somebody who is not root may do something.
+//!
+//! The subject is the caller's bus name, never a process id, which another program may have by the
+//! time polkit looks. Absent, slow and refusing are all "no", and so is a caller who is gone by the
+//! time of the answer.
+
+use crate::error::Error;
+use crate::journal;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use zbus::{Connection, Variant};
+
+const NAME: &str = "org.freedesktop.PolicyKit1";
+const PATH: &str = "/org/freedesktop/PolicyKit1/Authority";
+const INTERFACE: &str = "org.freedesktop.PolicyKit1.Authority";
+/// polkit's flag `AllowUserInteraction`.
+const ASK_THE_PERSON: u32 = 1;
+/// How long polkit may take to decide by its rules, being started included.
+const BY_RULES: Duration = Duration::from_secs(5);
+/// How long a person may take to type a password.
+const BY_PERSON: Duration = Duration::from_secs(120);
+/// Questions of one uid, and of everybody, that may be open at a time.
+const OPEN_OF_ONE: u32 = 4;
+const OPEN: u32 = 64;
+
+/// The answer of polkit: authorized, could be after a challenge, details.
+type Answer = (bool, bool, HashMap<String, String>);
+
+/// Who asks polkit, and how often at a time.
+#[derive(Debug, Default)]
+pub(super) struct Authority {
+    open: Mutex<HashMap<u32, u32>>,
+}
+
+/// One question for polkit.
+pub(super) struct Question<'a> {
+    /// The caller's unique name on the bus.
+    pub(super) caller: &'a str,
+    /// The caller's uid, to be fair by.
+    pub(super) uid: u32,
+    /// The last part of the action's name.
+    pub(super) action: &'static str,
+    /// What administrators' rules may look at, and the dialog may show.
+    pub(super) details: HashMap<&'static str, String>,
+}
+
+/// A question that is open. Dropped, it no longer counts.
+struct Open<'a> {
+    authority: &'a Authority,
+    uid: u32,
+}
+
+impl Authority {
+    /// Asks polkit, and the person if polkit wants that.
+    ///
+    /// # Errors
+    /// `NotAuthorized` unless polkit says yes, `Busy` when too many questions are open.
+    pub(super) async fn require(&self, bus: &Connection, question: &Question<'_>) -> Result<(), Error> {
+        let _open = self.open(question.uid)?;
+        let (mut yes, challenge, _) = ask(bus, question, false).await?;
+        if !yes && challenge {
+            yes = ask(bus, question, true).await?.0;
+        }
+        let action = question.action;
+        if !yes {
+            journal::notice(
+                "polkit says no",
+                &[("action", action), ("uid", &question.uid.to_string()), ("user", question.about())],
+            );
+            return Err(Error::NotAuthorized(if challenge {
+                format!("polkit wanted a password for org.countersign1.{action} and did not get it")
+            } else {
+                format!(
+                    "polkit does not let you do org.countersign1.{action}; ask an administrator, or try with sudo"
+                )
+            }));
+        }
+        Ok(())
+    }
+
+    fn open(&self, uid: u32) -> Result<Open<'_>, Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<u32>() >= OPEN || open.get(&uid).is_some_and(|n| *n >= OPEN_OF_ONE) {
+            return Err(Error::Busy("too many questions to polkit are open; answer or cancel them".into()));
+        }
+        *open.entry(uid).or_insert(0) += 1;
+        Ok(Open { authority: self, uid })
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut open = self.authority.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.uid);
+            }
+        }
+    }
+}
+
+impl Question<'_> {
+    fn about(&self) -> &str {
+        self.details.get("user").map_or("", String::as_str)
+    }
+}
+
+async fn ask(bus: &Connection, question: &Question<'_>, interactive: bool) -> Result<Answer, Error> {
+    let subject = ("system-bus-name", HashMap::from([("name", Variant::from(question.caller))]));
+    let action = format!("org.countersign1.{}", question.action);
+    let (flags, patience) = if interactive { (ASK_THE_PERSON, BY_PERSON) } else { (0, BY_RULES) };
+    // By this polkit knows which question is no longer of interest.
+    let id = if interactive { format!("{}/{}", question.caller, question.action) } else { String::new() };
+    let arguments = (subject, action.as_str(), &question.details, flags, id.as_str());
+    let call = bus.call_method(Some(NAME), PATH, Some(INTERFACE), "CheckAuthorization", &arguments);
+    match tokio::time::timeout(patience, call).await {
+        Ok(Ok(reply)) => reply.body().deserialize::<Answer>().map_err(|e| no_answer(&e.to_string())),
+        Ok(Err(e)) => Err(no_answer(&e.to_string())),
+        Err(_) => {
+            if interactive {
+                let cancel =
+                    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "CancelCheckAuthorization", &id);
+                let _ = tokio::time::timeout(BY_RULES, cancel).await;
+            }
+            Err(no_answer("it took too long"))
+        }
+    }
+}
+
+fn no_answer(why: &str) -> Error {
+    journal::warning("polkit gives no answer, which is no", &[("error", why)]);
+    Error::NotAuthorized(
+        "polkit, which says who but root may do this, gives no answer; see `systemctl status polkit`".into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prv_04_open_questions_are_bounded_by_uid_and_in_all() {
+        let authority = Authority::default();
+        let mine: Vec<_> = (0..OPEN_OF_ONE).map(|_| authority.open(1000).expect("open")).collect();
+        assert!(authority.open(1000).is_err());
+        let others: Vec<_> = (OPEN_OF_ONE..OPEN).map(|n| authority.open(2000 + n).expect("open")).collect();
+        assert!(authority.open(3000).is_err(), "no more than {OPEN} in all");
+        drop(others);
+        assert!(authority.open(3000).is_ok());
+        drop(mine);
+        assert!(authority.open(1000).is_ok());
+        assert!(authority.open.lock().expect("whole").is_empty());
+    }
+}
