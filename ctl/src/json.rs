@@ -58,6 +58,16 @@ struct PersonLine<'p> {
     last_verified: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed: Option<Vec<ConfirmedPart<'p>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notices: Option<Vec<NoticePart<'p>>>,
+}
+
+#[derive(Serialize)]
+struct NoticePart<'p> {
+    at: i64,
+    kind: &'p str,
+    detail: &'p str,
+    told: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -87,14 +97,25 @@ pub(crate) fn person(person: &Person) -> String {
     to_line(&person_line(person))
 }
 
-/// The person of `status USER --json`. A listing does not say where logins were confirmed from.
+/// The person of `status USER --json`. A listing does not say where logins were confirmed from, nor what
+/// happened.
 pub(crate) fn person_in_full(person: &Person) -> String {
     let confirmed = person.confirmed.iter().map(|one| ConfirmedPart {
         service: &one.service,
         source: &one.source,
         at: one.at,
     });
-    to_line(&PersonLine { confirmed: Some(confirmed.collect()), ..person_line(person) })
+    let notices = person.notices.iter().map(|one| NoticePart {
+        at: one.at,
+        kind: &one.kind,
+        detail: &one.detail,
+        told: unless_never(one.told),
+    });
+    to_line(&PersonLine {
+        confirmed: Some(confirmed.collect()),
+        notices: Some(notices.collect()),
+        ..person_line(person)
+    })
 }
 
 fn person_line(person: &Person) -> PersonLine<'_> {
@@ -117,6 +138,7 @@ fn person_line(person: &Person) -> PersonLine<'_> {
         failures: person.failures,
         last_verified: unless_never(person.last_verified),
         confirmed: None,
+        notices: None,
     }
 }
 
@@ -287,7 +309,7 @@ fn escape_into(line: &mut String, text: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use countersign_protocol::manager::{Confirmed, Factor, Lock};
+    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice};
 
     pub(crate) fn example() -> Login {
         Login {
@@ -346,6 +368,7 @@ pub(crate) mod tests {
             failures: 3,
             last_verified: 0,
             confirmed: vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 7 }],
+            notices: vec![Notice { at: 8, kind: "enrolled".into(), detail: "app".into(), told: 0 }],
         };
         assert_eq!(
             person(&one),
@@ -357,7 +380,8 @@ pub(crate) mod tests {
         );
         let full = person_in_full(&one);
         let more = "\"last_verified\":null,\
-                    \"confirmed\":[{\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":7}]}";
+                    \"confirmed\":[{\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":7}],\
+                    \"notices\":[{\"at\":8,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}]}";
         assert!(full.ends_with(more), "{full}");
     }
 }

@@ -23,6 +23,13 @@ const CONFIRMED: &[Column] = &[
     Column { title: "CONFIRMED", narrowest: 20, rank: 2 },
 ];
 
+const NOTICES: &[Column] = &[
+    Column { title: "WHEN", narrowest: 20, rank: 2 },
+    Column { title: "WHAT", narrowest: 15, rank: 0 },
+    Column { title: "DETAIL", narrowest: 15, rank: 1 },
+    Column { title: "TOLD", narrowest: 7, rank: 3 },
+];
+
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let mut out = Output::stdout();
@@ -87,7 +94,21 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
             .collect();
         shown.extend(lines(CONFIRMED, &rows, screen));
     }
+    if !person.notices.is_empty() {
+        shown.push(text::NOTICES.to_owned());
+        let rows: Vec<Vec<String>> = person
+            .notices
+            .iter()
+            .map(|one| vec![time::utc(one.at), one.kind.clone(), one.detail.clone(), told(one.told)])
+            .collect();
+        shown.extend(lines(NOTICES, &rows, screen));
+    }
     shown
+}
+
+/// Whether a login told it.
+fn told(seconds: i64) -> String {
+    if seconds == 0 { text::NOT_TOLD.to_owned() } else { text::TOLD.to_owned() }
 }
 
 fn factor_lines(person: &Person, screen: Screen) -> Vec<String> {
@@ -120,7 +141,7 @@ fn opens(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_protocol::manager::{Confirmed, Factor, Lock};
+    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice};
 
     #[test]
     fn a_locked_person_with_two_factors() {
@@ -139,6 +160,7 @@ mod tests {
             failures: 5,
             last_verified: 0,
             confirmed: vec![],
+            notices: vec![],
         };
         let shown = person_lines(&person, Screen { width: Some(80), utf8: true }).join("\n");
         assert!(shown.contains("40 s"), "{shown}");
@@ -163,6 +185,20 @@ mod tests {
                 Confirmed { service: "sshd".into(), source: "192.0.2.7\u{1b}".into(), at: 1_795_332_612 },
                 Confirmed { service: "login".into(), source: "local".into(), at: 1_795_332_600 },
             ],
+            notices: vec![
+                Notice {
+                    at: 1_795_332_612,
+                    kind: "reset-requested".into(),
+                    detail: "3 carol: phone\u{1b}[2J lost".into(),
+                    told: 0,
+                },
+                Notice {
+                    at: 1_795_332_600,
+                    kind: "enrolled".into(),
+                    detail: "app".into(),
+                    told: 1_795_332_612,
+                },
+            ],
         };
         assert_eq!(
             person_lines(&person, SCREEN).join("\n"),
@@ -176,7 +212,13 @@ mod tests {
              \n\
              SERVICE  SOURCE         CONFIRMED\n\
              sshd     192.0.2.7\\x1b  2026-11-22 07:30:12Z\n\
-             login    local          2026-11-22 07:30:00Z"
+             login    local          2026-11-22 07:30:00Z\n\
+             \n\
+             What happened, newest first.\n\
+             \n\
+             WHEN                  WHAT             DETAIL                      TOLD\n\
+             2026-11-22 07:30:12Z  reset-requested  3 carol: phone\\x1b[2J lost  not yet\n\
+             2026-11-22 07:30:00Z  enrolled         app                         yes"
         );
     }
 

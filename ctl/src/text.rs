@@ -229,6 +229,10 @@ pub(crate) fn confirmed_from(user: &str) -> String {
     )
 }
 
+pub(crate) const NOTICES: &str = "\nWhat happened, newest first.\n";
+pub(crate) const TOLD: &str = "yes";
+pub(crate) const NOT_TOLD: &str = "not yet";
+
 pub(crate) fn lock(lane: &str, opens: &str) -> String {
     format!("locked         {lane}, {opens}")
 }

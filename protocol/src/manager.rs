@@ -54,6 +54,19 @@ pub struct Confirmed {
     pub at: i64,
 }
 
+/// Something that happened to the factors of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Notice {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// One word: `recovery-used`, `locked`, `code-reused`, `enrolled`, `reset` and others.
+    pub kind: String,
+    /// Who, where from or which: data, not a sentence.
+    pub detail: String,
+    /// When a login told them, in seconds since 1970; 0 is not yet.
+    pub told: i64,
+}
+
 /// A person as the daemon knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Person {
@@ -71,6 +84,8 @@ pub struct Person {
     pub last_verified: i64,
     /// Where their logins were confirmed from since this boot, newest first.
     pub confirmed: Vec<Confirmed>,
+    /// What happened to their factors, newest first; left out of a listing.
+    pub notices: Vec<Notice>,
 }
 
 /// One policy as a login met it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_protocol::manager::{Applied, Confirmed, Explanation, Factor, Login, Person, Rule};
+use countersign_protocol::manager::{Applied, Confirmed, Explanation, Factor, Login, Notice, Person, Rule};
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
 
@@ -91,6 +91,7 @@ pub fn person(user: &str, uid: u32) -> Person {
         failures: 0,
         last_verified: 1_795_332_700,
         confirmed: Vec::new(),
+        notices: Vec::new(),
     }
 }
 
@@ -187,7 +188,9 @@ impl Manager {
         known(user)?;
         let confirmed =
             vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 1_795_332_700 }];
-        Ok((Person { confirmed, ..person(user, 1000) },))
+        let notices =
+            vec![Notice { at: 1_795_332_701, kind: "enrolled".into(), detail: "app".into(), told: 0 }];
+        Ok((Person { confirmed, notices, ..person(user, 1000) },))
     }
 
     fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> Vec<Person> {

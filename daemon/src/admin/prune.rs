@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 
-/// Removes what is older than `log.keep`.
+/// Removes what is older than `log.keep` from the attempt log and from the notices.
 pub async fn prune(host: &Host) {
     match prune_all(host).await {
         Ok(0) => {}
@@ -24,9 +24,13 @@ async fn prune_all(host: &Host) -> Result<usize, Error> {
     let mut rows = 0;
     loop {
         match host.store.prune(before).await? {
-            0 => return Ok(rows),
+            0 => break,
             some => rows += some,
         }
         tokio::task::yield_now().await;
     }
+    while host.store.prune_notices(before).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    Ok(rows)
 }

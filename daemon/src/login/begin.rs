@@ -9,9 +9,9 @@ use crate::decide::throttle::{Cap, Lane};
 use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::InForce;
-use crate::journal;
 use crate::store::{BeginFacts, LoginRow, Phase};
 use crate::text::{self, Message};
+use crate::{journal, notice_text};
 use countersign_protocol::login::{FirstFactor, Verdict};
 use std::sync::Arc;
 
@@ -130,7 +130,10 @@ async fn ask(host: &Host, id: LoginId, row: LoginRow, now: Moment, asking: Askin
     let (verdict, messages, reason) = host
         .store
         .begin(row.clone(), now, move |facts| {
-            let (phase, state, reason, verdict, messages) = judge(&row, facts, &asking, now);
+            let (phase, state, reason, verdict, mut messages) = judge(&row, facts, &asking, now);
+            if verdict == Verdict::NotRequired {
+                messages.extend(notice_text::since_last_login(&row.user, &facts.untold));
+            }
             (phase, state, reason, (verdict, messages, reason))
         })
         .await?;
@@ -196,7 +199,11 @@ async fn pass(
     reason: &'static str,
 ) -> Step {
     let shown = row.clone();
-    if let Err(e) = host.store.begin(row, now, move |_| (Phase::Skipped, state, reason, ())).await {
+    let user = row.user.clone();
+    let begun = host.store.begin(row, now, move |facts| {
+        (Phase::Skipped, state, reason, notice_text::since_last_login(&user, &facts.untold))
+    });
+    let told = begun.await.unwrap_or_else(|e| {
         journal::warning(
             "a login that needs no second factor is not in the attempt log, ignoring",
             &[
@@ -207,8 +214,9 @@ async fn pass(
                 ("error", e.text()),
             ],
         );
-    }
-    Step::new(id, Verdict::NotRequired, vec![])
+        None
+    });
+    Step::new(id, Verdict::NotRequired, told.into_iter().collect())
 }
 
 fn note(row: &LoginRow, verdict: Verdict, reason: &str) {

@@ -7,10 +7,10 @@ use crate::decide::throttle::Cap;
 use crate::decide::totp::Authenticator;
 use crate::error::Error;
 use crate::host::Host;
-use crate::journal;
 use crate::seal::Keys;
 use crate::store::{AnswerRow, Answered, OpenLogin, SealedTotp};
 use crate::text::{self, Message};
+use crate::{journal, notice_text};
 use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
@@ -128,7 +128,9 @@ fn tell(host: &Host, done: &Answered) -> (Verdict, Vec<Message>) {
         Ruling::Wrong { .. } => (Verdict::Deny, vec![]),
     };
     if done.talk {
-        return (verdict, messages);
+        let since =
+            (verdict == Verdict::Allow).then(|| notice_text::since_last_login(&done.whose[0], &done.untold));
+        return (verdict, messages.into_iter().chain(since.flatten()).collect());
     }
     // Where the first factor is unknown nobody hears why, nor that somebody is locked.
     match verdict {

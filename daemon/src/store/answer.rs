@@ -2,7 +2,7 @@
 //! before anybody hears of it.
 
 use super::begin::{Phase, lane_of, subject_of};
-use super::notice::{self, Kind as Notice};
+use super::notice::{self, Kind as Notice, Untold};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
@@ -36,12 +36,15 @@ pub struct OpenLogin {
     pub(super) begun: Stamp,
     rounds: u32,
     tries: u32,
+    source: String,
+    /// The last notice that it tells.
+    pub(super) tells: i64,
 }
 
 impl OpenLogin {
     /// Where to and where from, for a notice.
     pub(super) fn place(&self) -> String {
-        format!("{} {}", self.service, self.source_key)
+        format!("{} {}", self.service, self.source)
     }
 }
 
@@ -96,6 +99,8 @@ pub struct Answered {
     pub closed_for: i64,
     /// Unused recovery codes left.
     pub recovery_left: u32,
+    /// What happened that the person has not been told, once they are in.
+    pub untold: Untold,
 }
 
 impl Store {
@@ -167,12 +172,14 @@ fn read_login(r: &Row<'_>) -> rusqlite::Result<OpenLogin> {
         begun: Stamp { boot: r.get(10)?, ms: r.get(11)? },
         rounds: r.get(12)?,
         tries: r.get(13)?,
+        source: r.get(14)?,
+        tells: r.get(15)?,
     })
 }
 
 pub(super) fn find(db: &Connection, token: &[u8; 16], caller: u32) -> Result<OpenLogin, Error> {
     db.prepare_cached(
-        "SELECT id, phase, caller, user, uid, service, source_key, console, person_pays, talk, boot, started_ms, rounds, tries
+        "SELECT id, phase, caller, user, uid, service, source_key, console, person_pays, talk, boot, started_ms, rounds, tries, source, tells
          FROM login WHERE token = ?1",
     )?
     .query_row([token], read_login)
@@ -266,6 +273,7 @@ fn carry_out(
         talk: login.talk,
         closed_for: 0,
         recovery_left: 0,
+        untold: Untold::default(),
     };
     let limit = if login.talk { TRIES_PER_LOGIN } else { 1 };
     match ruling {
@@ -298,12 +306,14 @@ fn carry_out(
                 )?
                 .execute((id, step, now.wall))?;
             succeed(db, login, facts, now, consumed, "totp")?;
+            done.untold = untold(db, login)?;
         }
         Ruling::Recovery { id } => {
             let consumed = db
                 .prepare_cached("UPDATE recovery_code SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL")?
                 .execute((id, now.wall))?;
             succeed(db, login, facts, now, consumed, "recovery")?;
+            done.untold = untold(db, login)?;
             if let Some(uid) = login.uid {
                 notice::add(db, uid, &login.user, Notice::RecoveryUsed, &login.place(), now)?;
             }
@@ -313,6 +323,14 @@ fn carry_out(
         }
     }
     Ok(done)
+}
+
+/// What the person of a login that is now verified hears: what they had not been told when it began.
+fn untold(db: &Connection, login: &OpenLogin) -> Result<Untold, Error> {
+    match login.uid {
+        Some(uid) if login.tells > 0 => notice::untold(db, uid, &login.user, login.tells),
+        _ => Ok(Untold::default()),
+    }
 }
 
 fn charge_failure(db: &Connection, login: &OpenLogin, lane: Lane, now: Moment) -> Result<i64, Error> {

@@ -1,5 +1,6 @@
 //! Opening a login: the facts it needs, and its row in the attempt log.
 
+use super::notice::{self, Untold};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::Moment;
@@ -76,7 +77,7 @@ pub struct LoginRow {
 }
 
 /// What is known when a login begins.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BeginFacts {
     /// The name under which the uid is kept differs from the name now: somebody else.
     pub renamed: bool,
@@ -95,6 +96,8 @@ pub struct BeginFacts {
     /// Milliseconds since a login of this person to this service was confirmed from this very
     /// source, in this boot. `None` where sources are not remembered.
     pub confirmed_ago: Option<u64>,
+    /// What happened that the person has not been told; nothing for those who may not be told.
+    pub untold: Untold,
 }
 
 /// Services of which a policy may remember sources: those that come from somewhere.
@@ -115,7 +118,7 @@ impl Store {
         self.run(Durability::Kill, move |db| {
             let facts = facts(db, &row, now)?;
             let (phase, state, reason, result) = judge(&facts);
-            insert(db, &row, now, phase, state, reason)?;
+            insert(db, &row, now, phase, state, reason, facts.untold.to)?;
             Ok(result)
         })
         .await
@@ -148,8 +151,12 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         recovery_tally: tally::read(db, &subject, Lane::Recovery)?,
         in_a_row: Tally::default(),
         confirmed_ago: None,
+        untold: Untold::default(),
     };
     let Some(uid) = row.uid else { return Ok(facts) };
+    if row.talk {
+        facts.untold = notice::untold(db, uid, &row.user, i64::MAX)?;
+    }
     facts.in_a_row = tally::in_a_row(db, uid)?;
     let kept: Option<String> = db
         .prepare_cached("SELECT name FROM person WHERE uid = ?1")?
@@ -216,12 +223,13 @@ fn insert(
     phase: Phase,
     state: &str,
     reason: &str,
+    tells: i64,
 ) -> Result<(), Error> {
     let token = (phase != Phase::Over).then_some(row.token);
     db.prepare_cached(
         "INSERT INTO login (token, phase, caller, user, uid, ruser, service, program, tty, source, source_key, console,
-                            person_pays, talk, policy, state, reason, started, boot, started_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                            person_pays, talk, policy, state, reason, started, boot, started_ms, tells)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?
     .execute(rusqlite::params![
         token,
@@ -244,6 +252,7 @@ fn insert(
         now.wall,
         now.boot,
         now.boot_ms,
+        tells,
     ])?;
     Ok(())
 }

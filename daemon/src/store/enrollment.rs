@@ -1,5 +1,6 @@
 //! Enrollments that wait for their first code, and their confirmation.
 
+use super::notice::{self, Kind};
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
 use crate::decide::recovery;
@@ -108,6 +109,7 @@ impl Store {
                 return Ok(None);
             };
             keep(db, pending.uid, &pending.name, &new, false, now)?;
+            notice::add(db, pending.uid, &pending.name, Kind::Enrolled, &new.label, now)?;
             db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
             Ok(Some(pending.name))
         })

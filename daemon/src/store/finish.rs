@@ -2,6 +2,7 @@
 
 use super::answer::{LOGIN_LIVES_MS, find};
 use super::begin::{KNOWN_FOR, Phase};
+use super::notice;
 use super::worker::{Durability, Store};
 use crate::clock::Moment;
 use crate::error::Error;
@@ -42,6 +43,9 @@ impl Store {
             }
             db.prepare_cached("UPDATE login SET confirmed = 1, phase = ?2, token = NULL WHERE id = ?1")?
                 .execute((login.id, Phase::Over.number()))?;
+            if let (Some(uid), true) = (login.uid, login.tells > 0) {
+                notice::told(db, uid, &login.user, login.tells, now)?;
+            }
             if let (Phase::Verified, Some(uid), false) = (login.phase, login.uid, login.source_key.is_empty()) {
                 db.prepare_cached("INSERT OR REPLACE INTO known_source (uid, source, service, confirmed, boot, confirmed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
                     .execute((uid, &login.source_key, &login.service, now.wall, now.boot, now.boot_ms))?;

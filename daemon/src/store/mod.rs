@@ -25,5 +25,6 @@ pub use enrollment::{NewAuthenticator, NewCodes, PendingEnrollment};
 pub use files::{Layout, read_key};
 pub use finish::ConfirmRow;
 pub use kept::{read_own, replace_own};
+pub use notice::{Kind as NoticeKind, Noted, Untold};
 pub use schema::init;
 pub use worker::{Closed, Store};

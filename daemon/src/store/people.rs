@@ -1,7 +1,7 @@
 //! People: what they have, what is locked, and taking either away.
 
-use super::tally;
 use super::worker::{Durability, Store};
+use super::{notice, tally};
 use crate::clock::Moment;
 use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
@@ -27,6 +27,7 @@ impl Store {
                 person.confirmed.clear();
                 person.user = name;
             }
+            person.notices = notice::all(db, uid, &person.user)?;
             Ok(person)
         })
         .await
@@ -180,5 +181,6 @@ fn read(db: &Connection, uid: u32, user: String, cap: Cap, now: Moment) -> Resul
         failures: in_a_row.failures,
         last_verified,
         confirmed,
+        notices: vec![],
     })
 }

@@ -6,7 +6,7 @@
 
 use super::files::{InPlace, Layout};
 use super::instance::Instance;
-use super::schema;
+use super::{notice, schema};
 use crate::clock::HighWater;
 use crate::error::Error;
 use crate::seal::INSTANCE_BYTES;
@@ -116,6 +116,8 @@ struct Session {
     synchronous: Option<Durability>,
     /// The latest wall clock that is in the database.
     high_water: i64,
+    /// The last notice that the journal knows.
+    noted: i64,
 }
 
 impl Session {
@@ -132,7 +134,8 @@ impl Session {
         }
         let high_water = db.query_row("SELECT high_water FROM meta", [], |r| r.get(0))?;
         clock.note(high_water);
-        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None, high_water })
+        let noted = notice::last(&db)?;
+        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None, high_water, noted })
     }
 
     /// Part of whatever transaction comes next, once a minute.
@@ -227,10 +230,15 @@ impl Worker {
         for job in batch {
             replies.push(run_one(&session.db, job, shared)?);
         }
-        if session.db.total_changes() != changes {
+        let changed = session.db.total_changes() != changes;
+        if changed {
             session.keep_high_water(high_water.latest())?;
         }
-        commit(session, instance, durability)
+        commit(session, instance, durability)?;
+        if changed && let Ok(last) = notice::to_journal(&session.db, session.noted) {
+            session.noted = last;
+        }
+        Ok(())
     }
 }
 

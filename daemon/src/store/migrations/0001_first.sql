@@ -95,7 +95,9 @@ CREATE TABLE login (
     rounds       INTEGER NOT NULL DEFAULT 0,
     tries        INTEGER NOT NULL DEFAULT 0,
     last_try     INTEGER NOT NULL DEFAULT 0,
-    confirmed    INTEGER NOT NULL DEFAULT 0
+    confirmed    INTEGER NOT NULL DEFAULT 0,
+    -- The last notice that this login tells; it counts as told once the account phase confirms it.
+    tells        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX login_by_token ON login (token) WHERE token IS NOT NULL;
 CREATE INDEX login_by_user ON login (user, id);
@@ -138,3 +140,4 @@ CREATE TABLE notice (
     mailed INTEGER
 ) STRICT;
 CREATE INDEX notice_by_uid ON notice (uid, id);
+CREATE INDEX notice_untold ON notice (uid, id) WHERE told IS NULL;
