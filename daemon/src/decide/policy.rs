@@ -133,7 +133,9 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn of(policy: &Policy, certain: bool) -> Self {
+    /// What a policy that decided grants.
+    #[must_use]
+    pub(super) fn of(policy: &Policy, certain: bool) -> Self {
         let waived = |granted: Duration| if certain { granted } else { Duration::ZERO };
         Self {
             policy: policy.name.clone(),

@@ -2,10 +2,13 @@
 //!
 //! Exact where it can be: every kind of login that the two texts can tell apart is put to both, by
 //! the same walk that decides logins. What takes too long to judge counts as weaker. False alarms
-//! are allowed, misses are not.
+//! are allowed, misses are not. Judged is what holds while the account database answers: while it fails,
+//! whoever may be meant is asked, by both texts.
 
-use super::policy::{Person, Resolution, Source, Tri, deciding, strictness, walk};
-use countersign_config::{Config, Network, Policy, Status, Throttle};
+mod loss;
+
+use super::policy::{Person, Resolution, Source, Tri, deciding, walk};
+use countersign_config::{Config, Network, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -19,39 +22,19 @@ const OTHER_USER: &str = "\u{0}other";
 /// Everybody and everything that loses protection, in sentences; empty when nothing does.
 #[must_use]
 pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
-    let mut found = numbers(old, new);
+    let mut found = loss::of_tables(old, new);
     if old.policies == new.policies {
         return found;
     }
     found.extend(newly_optional(old, new));
-    let mut compare = Compare { old, new, found: BTreeMap::new(), work: 0 };
+    let mut compare = Compare { old, new, judged: BTreeMap::new(), work: 0 };
     let judged = compare.all();
-    found.extend(compare.found.into_values());
+    found.extend(compare.judged.into_values().flatten());
     if !judged {
         found.push(
             "the two texts differ in too many ways to be compared whole, so the new one counts as weaker"
                 .into(),
         );
-    }
-    found
-}
-
-fn numbers(old: &Config, new: &Config) -> Vec<String> {
-    let mut found = Vec::new();
-    if new.totp.skew > old.totp.skew {
-        found.push(format!(
-            "totp.skew grows from {} to {}: codes are accepted for longer",
-            old.totp.skew, new.totp.skew
-        ));
-    }
-    if new.totp.digits < old.totp.digits {
-        found.push(format!(
-            "totp.digits falls from {} to {}: new codes are easier to guess",
-            old.totp.digits, new.totp.digits
-        ));
-    }
-    if old.throttle == Throttle::Pci && new.throttle != Throttle::Pci {
-        found.push("throttle.profile is no longer pci: more wrong codes are allowed".into());
     }
     found
 }
@@ -126,8 +109,8 @@ fn names<'a>(
 struct Compare<'a> {
     old: &'a Config,
     new: &'a Config,
-    /// One sentence for each pair of deciding policies.
-    found: BTreeMap<(String, String), String>,
+    /// For each pair of deciding policies, and whether each is certain: the sentence, if any.
+    judged: BTreeMap<[(&'a str, bool); 2], Option<String>>,
     work: usize,
 }
 
@@ -192,42 +175,17 @@ impl<'a> Compare<'a> {
     }
 
     fn compare(&mut self, person: &Person, service: &str, source: Source) {
-        let before = deciding(&walk(self.old, person, service, source)).map(|(policy, _)| policy);
-        let after = deciding(&walk(self.new, person, service, source)).map(|(policy, _)| policy);
-        let Some(loss) = loss(before, after) else { return };
-        let name = |p: Option<&Policy>| p.map(|p| p.name.clone()).unwrap_or_default();
-        self.found
-            .entry((name(before), name(after)))
-            .or_insert_with(|| format!("{}: {loss}", describe(person, service, source)));
+        let before = deciding(&walk(self.old, person, service, source));
+        let after = deciding(&walk(self.new, person, service, source));
+        let id =
+            |decided: Option<(&'a Policy, bool)>| decided.map_or(("", true), |(p, sure)| (&*p.name, sure));
+        // What is lost hangs on the two policies alone; one kind of login stands for all of them.
+        self.judged.entry([id(before), id(after)]).or_insert_with(|| {
+            let lost = loss::between(before, after);
+            (!lost.is_empty())
+                .then(|| format!("{}: {}", describe(person, service, source), lost.join(", and ")))
+        });
     }
-}
-
-/// What is lost between two deciding policies, in words.
-fn loss(before: Option<&Policy>, after: Option<&Policy>) -> Option<String> {
-    // Report and off ask nobody.
-    let asks = |policy: Option<&Policy>| policy.map_or(0, |p| strictness(p).saturating_sub(1));
-    let (was, is) = (asks(before), asks(after));
-    let old = before.map(|p| p.name.as_str()).unwrap_or_default();
-    let by = after.map_or("no policy applies".to_owned(), |p| {
-        let does = match p.status {
-            Status::Enforce => "decides",
-            Status::Report => "only reports",
-            Status::Off => "is off",
-        };
-        format!("policy \"{}\" {does}", p.name)
-    });
-    if is < was {
-        let whom = if is == 0 { "nobody" } else { "only people who have a factor" };
-        return Some(format!("policy \"{old}\" asked them, and {whom} would be asked any more ({by})"));
-    }
-    let remember = |policy: Option<&Policy>| policy.map(|p| p.remember).unwrap_or_default();
-    (is > 0 && is == was && remember(after) > remember(before)).then(|| {
-        format!(
-            "a source would be remembered for {} s instead of {} s ({by})",
-            remember(after).as_secs(),
-            remember(before).as_secs()
-        )
-    })
 }
 
 fn describe(person: &Person, service: &str, source: Source) -> String {
@@ -253,5 +211,7 @@ fn describe(person: &Person, service: &str, source: Source) -> String {
     format!("{who}, {service}, {from}")
 }
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;
