@@ -40,22 +40,31 @@ bench:
 install:
 	install -D -m 644 $(STAGE)/pam_countersign.so $(DESTDIR)$(PAMDIR)/pam_countersign.so
 	install -D -m 755 $(STAGE)/countersignd $(DESTDIR)$(PREFIX)/sbin/countersignd
+	install -D -m 755 $(STAGE)/countersign-mailer $(DESTDIR)$(PREFIX)/sbin/countersign-mailer
 	install -D -m 755 $(STAGE)/countersignctl $(DESTDIR)$(PREFIX)/bin/countersignctl
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|=/usr/sbin/|=$(PREFIX)/sbin/|' packaging/usr/lib/systemd/system/countersignd.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/countersignd.service
+	sed 's|=/usr/sbin/|=$(PREFIX)/sbin/|' packaging/usr/lib/systemd/system/countersign-mailer.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/countersign-mailer.service
 	install -D -m 644 packaging/usr/lib/sysusers.d/countersign.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
+	install -D -m 644 packaging/usr/lib/tmpfiles.d/countersign.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/countersign.conf
 	install -D -m 644 packaging/usr/share/dbus-1/system.d/org.countersign1.conf \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.countersign1.conf
 	install -D -m 644 packaging/usr/share/polkit-1/actions/org.countersign1.policy \
 		$(DESTDIR)$(PREFIX)/share/polkit-1/actions/org.countersign1.policy
+	install -D -m 644 packaging/usr/share/dbus-1/system.d/org.countersign1.Mailer.conf \
+		$(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.countersign1.Mailer.conf
 	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.service \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.service
+	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.Mailer.service \
+		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.Mailer.service
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/countersign
 	test -e $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml || \
 		install -m 644 config/countersign.toml $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml
 	@echo 'Installed. Then, once and as root:'
-	@echo '  systemd-sysusers && systemctl reload dbus'
+	@echo '  systemd-sysusers && systemd-tmpfiles --create && systemctl reload dbus'
 	@echo '  countersignd --init'
 	@echo '  systemctl daemon-reload && systemctl enable --now countersignd'

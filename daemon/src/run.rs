@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
 }
 
 /// No core dump and no other process of our uid reads the keys in memory.
-fn protect_memory() -> Result<(), Error> {
+pub(crate) fn protect_memory() -> Result<(), Error> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|e| Error::unavailable(format!("core dumps cannot be switched off: {e}")))?;
     nix::sys::prctl::set_dumpable(false)

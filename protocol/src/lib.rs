@@ -6,5 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod login;
+pub mod mailer;
 pub mod manager;
 pub mod names;

@@ -13,6 +13,15 @@ pub const SYSTEM_BUS_ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
 /// The account the daemon runs as; the module checks the bus name's owner against its uid.
 pub const DAEMON_USER: &str = "countersign";
 
+/// The well-known bus name that the mailer owns.
+pub const MAILER_BUS_NAME: &str = "org.countersign1.Mailer";
+/// The one object the mailer exports.
+pub const MAILER_PATH: &str = "/org/countersign1/Mailer";
+/// What the daemon calls to have something mailed.
+pub const MAILER_INTERFACE: &str = "org.countersign1.Mailer";
+/// The account the mailer runs as.
+pub const MAILER_USER: &str = "countersign-mail";
+
 /// D-Bus error names. The text beside them is for people; the name is what programs match.
 pub mod error {
     /// The caller may not do this.

@@ -5,7 +5,7 @@ use crate::error::Error;
 /// A named error reply.
 #[derive(Debug, zbus::DBusError)]
 #[zbus(prefix = "org.countersign1.Error")]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[zbus(error)]
     ZBus(zbus::Error),
     NotAuthorized(String),

@@ -160,7 +160,7 @@ fn row(header: &Header<'_>) -> Result<Who, Error> {
 }
 
 /// The uid behind the message, as the bus saw it connect. A caller that is gone has none.
-async fn caller(bus: &Connection, header: &Header<'_>) -> Result<u32, Error> {
+pub(crate) async fn caller(bus: &Connection, header: &Header<'_>) -> Result<u32, Error> {
     let unknown = || Error::NotAuthorized("the bus does not say who you are".into());
     let sender = header.sender().ok_or_else(unknown)?;
     bus.call_method(

@@ -8,4 +8,6 @@ mod login;
 mod manager;
 mod serve;
 
+pub(crate) use error::Refusal;
+pub(crate) use gate::caller;
 pub use serve::serve;
