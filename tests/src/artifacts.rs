@@ -32,6 +32,15 @@ pub fn daemon() -> PathBuf {
     staged("countersignd")
 }
 
+/// The mailer as it ships.
+///
+/// # Panics
+/// When it was not staged.
+#[must_use]
+pub fn mailer() -> PathBuf {
+    staged("countersign-mailer")
+}
+
 /// The command line tool as it ships.
 ///
 /// # Panics

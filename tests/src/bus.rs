@@ -56,7 +56,10 @@ impl PrivateBus {
         assert!(known, "uid {owner} has no entry in /etc/passwd here, so the bus would ignore its policy");
         let dir = Scratch::new("bus");
         let socket = socket.unwrap_or_else(|| dir.join("bus"));
-        std::fs::write(dir.join("policy.conf"), shipped_policy(owner)).expect("write the bus policy");
+        for (file, name) in [("policy.conf", "org.countersign1"), ("mailer.conf", "org.countersign1.Mailer")]
+        {
+            std::fs::write(dir.join(file), shipped_policy(name, owner)).expect("write the bus policy");
+        }
         std::fs::write(dir.join("bus.conf"), configuration(&socket, extra))
             .expect("write the bus configuration");
         let mut bus = Self { broker, dir, socket, process: None, _journal: None };
@@ -259,20 +262,25 @@ fn configuration(socket: &Path, extra: &str) -> String {
     <allow send_destination="org.freedesktop.PolicyKit1"/>
   </policy>
   <include>policy.conf</include>
+  <include>mailer.conf</include>
   {extra}
 </busconfig>
 "#
     )
 }
 
-/// The policy that we ship, with the daemon's uid for `countersign` and the test's for `root`.
-fn shipped_policy(owner: u32) -> String {
+/// A policy that we ship, with the daemon's uid for `countersign`, the mailer's and the test's for `root`.
+fn shipped_policy(name: &str, owner: u32) -> String {
     let file =
-        crate::artifacts::source_root().join("packaging/usr/share/dbus-1/system.d/org.countersign1.conf");
+        crate::artifacts::source_root().join(format!("packaging/usr/share/dbus-1/system.d/{name}.conf"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    let (daemon, root) = (r#"<policy user="countersign">"#, r#"<policy user="root">"#);
-    assert!(text.contains(daemon) && text.contains(root), "{} has other users now", file.display());
+    let block = |user: &str| format!(r#"<policy user="{user}">"#);
+    let (daemon, root) = (block("countersign"), block("root"));
+    assert!(text.contains(&daemon) && text.contains(&root), "{} has other users now", file.display());
     let caller = nix::unistd::geteuid();
-    text.replace(daemon, &format!(r#"<policy user="{owner}">"#))
-        .replace(root, &format!(r#"<policy user="{caller}">"#))
+    // As in a `World`, where the mailer has an account; elsewhere all of them are the caller.
+    let mailer = if caller.is_root() { crate::people::MAILER_UID } else { caller.as_raw() };
+    text.replace(&daemon, &block(&owner.to_string()))
+        .replace(&block("countersign-mail"), &block(&mailer.to_string()))
+        .replace(&root, &block(&caller.to_string()))
 }

@@ -31,6 +31,7 @@
 //! | a polkit that says what the test scripts | [`Polkit`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
+//! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
 //! | the incumbents, for control | [`controls`] |
 //! | syscall faults, full and read-only volumes | [`faults`] |
 //! | what the machine must have, or a loud skip | [`require!`] |
@@ -40,6 +41,7 @@
 pub mod artifacts;
 pub mod bus;
 pub mod caller;
+pub mod certificates;
 pub mod clock;
 pub mod code;
 pub mod controls;
@@ -51,14 +53,17 @@ pub mod fixture;
 pub mod held;
 pub mod host;
 pub mod login;
+pub mod mailer;
 pub mod needs;
 pub mod pam;
 pub mod people;
 pub mod polkit;
+pub mod postfix;
 pub mod pty;
 pub mod scratch;
 pub mod secret;
 pub mod setup;
+pub mod smtp;
 pub mod ssh;
 pub mod stack;
 pub mod talk;
@@ -74,6 +79,7 @@ pub use daemon::Daemon;
 pub use fixture::Fixture;
 pub use held::{Held, Rush, Turn};
 pub use login::{Login, Phase};
+pub use mailer::Mailer;
 pub use polkit::Polkit;
 pub use pty::Pty;
 pub use secret::Secret;

@@ -64,6 +64,11 @@ pub const DAEMON_NAME: &str = "countersign";
 /// Its uid and gid.
 pub const DAEMON_UID: u32 = 5900;
 
+/// The mailer's account inside a [`crate::World`].
+pub const MAILER_NAME: &str = "countersign-mail";
+/// Its uid and gid.
+pub const MAILER_UID: u32 = 5901;
+
 /// Where homes lie.
 pub const HOMES: &str = "/run/home";
 
@@ -74,7 +79,9 @@ pub fn passwd(base: &str) -> String {
     for p in PEOPLE {
         let _ = writeln!(text, "{0}:x:{1}:{1}::{HOMES}/{0}:/bin/sh", p.name, p.uid);
     }
-    let _ = writeln!(text, "{DAEMON_NAME}:x:{DAEMON_UID}:{DAEMON_UID}::/nonexistent:/usr/sbin/nologin");
+    for (name, uid) in [(DAEMON_NAME, DAEMON_UID), (MAILER_NAME, MAILER_UID)] {
+        let _ = writeln!(text, "{name}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin");
+    }
     text
 }
 
@@ -85,7 +92,9 @@ pub fn group(base: &str) -> String {
     for p in PEOPLE {
         let _ = writeln!(text, "{}:x:{}:", p.name, p.uid);
     }
-    let _ = writeln!(text, "{DAEMON_NAME}:x:{DAEMON_UID}:");
+    for (name, gid) in [(DAEMON_NAME, DAEMON_UID), (MAILER_NAME, MAILER_UID)] {
+        let _ = writeln!(text, "{name}:x:{gid}:");
+    }
     let members: Vec<&str> = PEOPLE.iter().filter(|p| p.required).map(|p| p.name).collect();
     let _ = writeln!(text, "{REQUIRED_GROUP}:x:{REQUIRED_GID}:{}", members.join(","));
     text
@@ -98,7 +107,9 @@ pub fn shadow(base: &str) -> String {
     for p in PEOPLE {
         let _ = writeln!(text, "{}:{}:20000:0:99999:7:::", p.name, p.shadow);
     }
-    let _ = writeln!(text, "{DAEMON_NAME}:!:20000::::::");
+    for name in [DAEMON_NAME, MAILER_NAME] {
+        let _ = writeln!(text, "{name}:!:20000::::::");
+    }
     text
 }
 
@@ -112,11 +123,14 @@ pub(crate) fn matrix_database(service: &str) -> String {
     text
 }
 
-/// An installed package may have made the account `countersign` on the host: ours replaces it.
+/// An installed package may have made our accounts on the host: the test's replace them.
 fn without_ours(base: &str) -> String {
     let ours = |line: &&str| {
         let name = line.split(':').next().unwrap_or_default();
-        name != DAEMON_NAME && name != REQUIRED_GROUP && PEOPLE.iter().all(|p| p.name != name)
+        name != DAEMON_NAME
+            && name != MAILER_NAME
+            && name != REQUIRED_GROUP
+            && PEOPLE.iter().all(|p| p.name != name)
     };
     base.lines().filter(ours).fold(String::new(), |text, line| text + line + "\n")
 }
