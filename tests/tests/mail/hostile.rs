@@ -41,11 +41,13 @@ fn inp_10_without_starttls_nothing_is_sent() {
 #[test]
 fn inp_10_certificates_that_do_not_vouch_for_the_server() {
     require!(Staged("countersign-mailer"), Tool("openssl"));
+    let post = Post::with("starttls", NO_LOGIN, good);
     let stranger = Authority::new();
     for implicit in [false, true] {
         let tls = if implicit { "implicit" } else { "starttls" };
-        let post = Post::with(tls, NO_LOGIN, |a| Script { implicit, ..good(a) });
         let a = &post.authority;
+        post.mailer.configure(&super::config(post.server.port(), tls, a, NO_LOGIN));
+        post.server.change(|script| script.implicit = implicit);
         for (cause, certificate) in [
             ("self-signed", Some(a.self_signed("127.0.0.1"))),
             ("unknown-issuer", Some(stranger.vouch_for("127.0.0.1"))),
@@ -62,6 +64,9 @@ fn inp_10_certificates_that_do_not_vouch_for_the_server() {
         }
         post.server.change(|script| script.certificate = Some(post.authority.vouch_for("127.0.0.1")));
         assert_eq!(post.code(10_000).outcome, "sent", "{tls}: the right certificate after all");
+        let mut heard = post.server.heard();
+        heard.letters.clear();
+        heard.encrypted.clear();
     }
 }
 
