@@ -22,6 +22,7 @@
 //! | private `/etc`, `/run`, `/dev`, network, people, syslog | [`World`] |
 //! | a system-like bus: stop, restart, freeze; dbus-broker | [`PrivateBus`] |
 //! | the daemon: kill, stop, freeze, strace, another uid, another clock | [`Daemon`], [`DaemonSetup`] |
+//! | a daemon whose boot time moves | [`Days`] |
 //! | a PAM stack and logins in process | [`Stack`], [`Login`], [`Outcome`] |
 //! | logins held at their prompt, N released at once | [`Held`], [`Rush`] |
 //! | the same in processes of their own | [`Login::in_own_process`], [`Login::wrapped_by`] |
@@ -47,6 +48,7 @@ pub mod code;
 pub mod controls;
 pub mod ctl;
 pub mod daemon;
+pub mod days;
 pub mod fake_bus;
 pub mod faults;
 pub mod fixture;
@@ -76,6 +78,7 @@ pub use clock::Clock;
 pub use code::Code;
 pub use ctl::{Ctl, LogRow};
 pub use daemon::Daemon;
+pub use days::Days;
 pub use fixture::Fixture;
 pub use held::{Held, Rush, Turn};
 pub use login::{Login, Phase};

@@ -1,57 +1,11 @@
 //! BRU-01 over time: delays end and double, and the hard cap does not wear off.
 
 use super::{alice_now, closed_for, evaluated, require_all};
-use countersign_protocol::names::BUS_NAME;
-use countersign_tests::fixture::CONFIG;
-use countersign_tests::scratch::Scratch;
-use countersign_tests::{Clock, Code, Daemon, DaemonSetup, PrivateBus, Stack, World};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use countersign_tests::{Code, Days, World};
+use std::time::Duration;
 
 /// Consecutive failures that close everything but recovery codes.
 const HARD_CAP: u32 = 100;
-
-/// A daemon in a time namespace of its own, whose boot time the test moves. Wall clocks are not in it.
-struct Days {
-    daemon: Daemon,
-    bus: PrivateBus,
-    offset: Scratch,
-    passed: u64,
-}
-
-impl Days {
-    /// The daemon runs as root: who may make time namespaces may not be who owns the state.
-    fn start(world: &World) -> Self {
-        let offset = Scratch::new("boottime");
-        std::fs::write(offset.join("s"), "0").expect("our own file");
-        let script = format!(
-            "exec unshare --time --boottime $(cat {}) --fork --kill-child=KILL \"$0\" \"$@\"",
-            offset.join("s").display()
-        );
-        let bus = PrivateBus::start(0);
-        let setup = DaemonSetup::new(world, CONFIG).uid(0).clock(&Arc::new(Clock::new()));
-        let daemon = setup.wrapped_by(&["sh", "-c", &script]).start(world, &bus);
-        Self { daemon, bus, offset, passed: 0 }
-    }
-
-    fn cs(&self) -> Stack {
-        Stack::cs(&self.daemon.module())
-    }
-
-    /// So much later, as if the host had slept: the daemon is started anew because its namespace is.
-    fn wait(&mut self, time: Duration) {
-        self.passed += time.as_secs();
-        std::fs::write(self.offset.join("s"), self.passed.to_string()).expect("our own file");
-        self.daemon.kill9();
-        // The killed process was the daemon's parent: the daemon itself ends a moment later.
-        let until = Instant::now() + Duration::from_secs(5);
-        while self.bus.has_owner(BUS_NAME) {
-            assert!(Instant::now() < until, "the old daemon lives");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.daemon.resume();
-    }
-}
 
 #[test]
 fn bru_01_delays_end_and_double() {
