@@ -1,6 +1,6 @@
 //! From what was written to what it means.
 
-mod date;
+pub(crate) mod date;
 mod mail;
 mod policy;
 mod tables;

@@ -50,6 +50,17 @@ pub const MAX_NAMES: usize = 100;
 /// The longest `remember`.
 pub const MAX_REMEMBER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// A date as the configuration reads it, in seconds since 1970: the first second behind a day (UTC), or
+/// the second of a moment that names its distance to UTC.
+///
+/// # Errors
+///
+/// What is wrong with a moment that means something else on each host; nothing for what is no date.
+pub fn end_of(date: &str) -> Result<i64, Option<String>> {
+    let date: toml::value::Datetime = date.parse().map_err(|_| None)?;
+    check::date::end(&date).map_err(|(wrong, right)| Some(format!("{wrong}; {right}")))
+}
+
 /// Reads and checks a configuration file and the drop-ins in `conf.d` beside it.
 ///
 /// # Errors

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
+use crate::date::{self, Date};
+
 /// Manage second factors for logins on this host.
 #[derive(Parser)]
 #[command(
@@ -41,6 +43,12 @@ pub(crate) enum Verb {
     Unlock(Unlock),
     /// Forget the places from which USER passes unasked
     Forget(Forget),
+    /// Let USER in without a second factor for a while, or list whom
+    Exempt(Exempt),
+    /// Require a second factor of USER in any case, or list of whom
+    Require(Require),
+    /// Take this host's clock for right after it once stood later
+    AcceptClock(AcceptClock),
     /// Check, explain and apply the policy file
     #[command(subcommand)]
     Policy(PolicyVerb),
@@ -117,6 +125,61 @@ pub(crate) struct Forget {
     pub(crate) user: String,
 }
 
+#[derive(Args)]
+pub(crate) struct Exempt {
+    /// Login name; without it, everybody who is exempt
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Until the end of a day (UTC) such as 2027-01-31,
+    /// or 2027-01-31T18:00:00Z, or +14d; 90 days at most
+    #[arg(long, value_name = "DATE", value_parser = date::parse, requires = "user", verbatim_doc_comment)]
+    pub(crate) until: Option<Date>,
+    /// Why, for the log and the list
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "user")]
+    pub(crate) reason: Option<String>,
+    /// Take the exemption back
+    #[arg(long, requires = "user", conflicts_with = "until")]
+    pub(crate) end: bool,
+    /// Do not ask first
+    #[arg(long, requires = "user")]
+    pub(crate) yes: bool,
+    /// List as one JSON object per line; times in seconds
+    /// since 1970
+    #[arg(long, conflicts_with = "user", verbatim_doc_comment)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Require {
+    /// Login name; without it, everybody of whom it is required by name
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Until then (as exempt --until) USER may answer
+    /// "later" without a factor [default: at once]
+    #[arg(long, value_name = "DATE", value_parser = date::parse, requires = "user", verbatim_doc_comment)]
+    pub(crate) by: Option<Date>,
+    /// Why, for the log and the list
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "user")]
+    pub(crate) reason: Option<String>,
+    /// Take the requirement back; asks, and needs --reason
+    #[arg(long, requires = "user", conflicts_with = "by")]
+    pub(crate) end: bool,
+    /// Do not ask
+    #[arg(long, requires = "end")]
+    pub(crate) yes: bool,
+    /// List as one JSON object per line; times in seconds
+    /// since 1970
+    #[arg(long, conflicts_with = "user", verbatim_doc_comment)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct AcceptClock {
+    /// Do not ask first
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum PolicyVerb {
     /// Show every problem of a policy file; needs no daemon
@@ -153,6 +216,10 @@ pub(crate) struct PolicyExplain {
     /// "unknown" [default: local]
     #[arg(long, value_name = "ADDRESS", value_parser = place, verbatim_doc_comment)]
     pub(crate) from: Option<From>,
+    /// As if at that time: a day (its beginning, UTC), or
+    /// 2027-01-31T18:00:00Z, or +14d [default: now]
+    #[arg(long, value_name = "TIME", value_parser = date::parse, verbatim_doc_comment)]
+    pub(crate) at: Option<Date>,
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -264,5 +331,12 @@ mod tests {
         assert!(usage(&["countersignctl", "policy", "explain", "alice", "--service", "a/b"]));
         assert!(usage(&["countersignctl", "policy", "apply", "--yes"]));
         assert!(!usage(&["countersignctl", "log", "--", "-o"]));
+        assert!(usage(&["countersignctl", "exempt", "--until", "2027-01-31"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--until", "soon", "--reason", "x"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--until", "+1d", "--end"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--json"]));
+        assert!(usage(&["countersignctl", "require", "--end"]));
+        assert!(usage(&["countersignctl", "require", "alice", "--yes"]));
+        assert!(!usage(&["countersignctl", "require", "alice"]));
     }
 }

@@ -1,6 +1,6 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
-use countersign_protocol::manager::{Applied, Explanation, Login, Person};
+use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -60,6 +60,7 @@ struct PersonLine<'p> {
     confirmed: Option<Vec<ConfirmedPart<'p>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notices: Option<Vec<NoticePart<'p>>>,
+    overrides: Vec<OverrideLine<'p>>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +69,38 @@ struct NoticePart<'p> {
     kind: &'p str,
     detail: &'p str,
     told: Option<i64>,
+}
+
+/// One line of `exempt --json` and `require --json`, and a part of a person.
+#[derive(Serialize)]
+struct OverrideLine<'o> {
+    user: &'o str,
+    uid: u32,
+    what: &'o str,
+    until: Option<i64>,
+    left: Option<i64>,
+    reason: &'o str,
+    by: &'o str,
+    by_uid: u32,
+    made: i64,
+}
+
+pub(crate) fn one_override(one: &Override) -> String {
+    to_line(&override_line(one))
+}
+
+fn override_line(one: &Override) -> OverrideLine<'_> {
+    OverrideLine {
+        user: &one.user,
+        uid: one.uid,
+        what: &one.what,
+        until: unless_never(one.until),
+        left: (one.until != 0).then_some(one.left),
+        reason: &one.reason,
+        by: &one.by,
+        by_uid: one.by_uid,
+        made: one.made,
+    }
 }
 
 #[derive(Serialize)]
@@ -139,6 +172,7 @@ fn person_line(person: &Person) -> PersonLine<'_> {
         last_verified: unless_never(person.last_verified),
         confirmed: None,
         notices: None,
+        overrides: person.overrides.iter().map(override_line).collect(),
     }
 }
 
@@ -149,15 +183,23 @@ struct HostLine<'h> {
     config: &'h str,
     policy_hash: &'h str,
     enrolled: u64,
+    clock_behind: i64,
     /// Why the file on disk is not what is in force; empty where it is.
     trouble: Vec<&'h str>,
 }
 
-pub(crate) fn host(version: &str, config: &str, policy_hash: &str, enrolled: u64) -> String {
+pub(crate) fn host(
+    version: &str,
+    config: &str,
+    policy_hash: &str,
+    enrolled: u64,
+    clock_behind: i64,
+) -> String {
     let mut words = config.lines();
     let config = words.next().unwrap_or_default();
     // The first line after it only says that reasons follow.
-    to_line(&HostLine { version, config, policy_hash, enrolled, trouble: words.skip(1).collect() })
+    let trouble = words.skip(1).collect();
+    to_line(&HostLine { version, config, policy_hash, enrolled, clock_behind, trouble })
 }
 
 /// What `policy check --json` prints.
@@ -186,6 +228,8 @@ struct ExplanationLine<'e> {
     certain: bool,
     walk: Vec<RulePart<'e>>,
     prompts: &'e [String],
+    at: Option<i64>,
+    overridden: Option<OverrideLine<'e>>,
 }
 
 #[derive(Serialize)]
@@ -196,7 +240,7 @@ struct RulePart<'e> {
     because: &'e str,
 }
 
-pub(crate) fn explanation(user: &str, service: &str, from: &str, said: &Explanation) -> String {
+pub(crate) fn explanation(user: &str, service: &str, from: &str, at: i64, said: &Explanation) -> String {
     let walk = said.walk.iter().map(|rule| RulePart {
         policy: &rule.policy,
         status: &rule.status,
@@ -212,6 +256,8 @@ pub(crate) fn explanation(user: &str, service: &str, from: &str, said: &Explanat
         certain: said.certain,
         walk: walk.collect(),
         prompts: &said.prompts,
+        at: unless_never(at),
+        overridden: said.overridden.first().map(override_line),
     })
 }
 
@@ -369,6 +415,7 @@ pub(crate) mod tests {
             last_verified: 0,
             confirmed: vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 7 }],
             notices: vec![Notice { at: 8, kind: "enrolled".into(), detail: "app".into(), told: 0 }],
+            overrides: vec![],
         };
         assert_eq!(
             person(&one),
@@ -376,12 +423,13 @@ pub(crate) mod tests {
              {\"kind\":\"totp\",\"name\":\"\",\"created\":5,\"last_used\":null,\"left\":null},\
              {\"kind\":\"recovery\",\"name\":\"\",\"created\":5,\"last_used\":9,\"left\":10}],\
              \"locks\":[{\"lane\":\"other\",\"seconds\":null}],\"failures\":3,\
-             \"last_verified\":null}"
+             \"last_verified\":null,\"overrides\":[]}"
         );
         let full = person_in_full(&one);
         let more = "\"last_verified\":null,\
                     \"confirmed\":[{\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":7}],\
-                    \"notices\":[{\"at\":8,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}]}";
+                    \"notices\":[{\"at\":8,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}],\
+                    \"overrides\":[]}";
         assert!(full.ends_with(more), "{full}");
     }
 }

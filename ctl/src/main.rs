@@ -2,16 +2,21 @@
 
 #![forbid(unsafe_code)]
 
+mod accept_clock;
 mod bus;
 mod cli;
+mod date;
 mod enroll;
 mod errors;
+mod exempt;
 mod forget;
 mod json;
 mod log;
 mod output;
+mod overrides;
 mod policy;
 mod qr;
+mod require;
 mod reset;
 mod run;
 #[allow(dead_code, reason = "no verb ends sessions yet")]

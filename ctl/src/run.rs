@@ -6,7 +6,10 @@ use clap::Parser;
 
 use crate::cli::{Cli, PolicyVerb, Verb};
 use crate::errors::Failure;
-use crate::{bus, enroll, forget, log, policy, reset, status, terminal, text, unlock, users};
+use crate::{
+    accept_clock, bus, enroll, exempt, forget, log, policy, require, reset, status, terminal, text, unlock,
+    users,
+};
 
 /// Runs the verb of this process's command line.
 pub(crate) fn run() -> ExitCode {
@@ -29,6 +32,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match &cli.verb {
         Verb::Enroll(args) => enroll::refuse_early(args)?,
         Verb::Reset(args) => reset::refuse_early(args)?,
+        Verb::Exempt(args) => exempt::refuse_early(args)?,
+        Verb::Require(args) => require::refuse_early(args)?,
+        Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
@@ -48,6 +54,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Reset(args) => reset::run(&manager, args).await,
         Verb::Unlock(args) => unlock::run(&manager, args).await,
         Verb::Forget(args) => forget::run(&manager, args).await,
+        Verb::Exempt(args) => exempt::run(&manager, args).await,
+        Verb::Require(args) => require::run(&manager, args).await,
+        Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::run(&manager, &args).await,

@@ -7,7 +7,7 @@ use crate::errors::Failure;
 use crate::output::Output;
 use crate::table::{Column, lines};
 use crate::terminal::Screen;
-use crate::{json, text, time};
+use crate::{json, overrides, text, time};
 
 const FACTORS: &[Column] = &[
     Column { title: "FACTOR", narrowest: 8, rank: 0 },
@@ -16,6 +16,9 @@ const FACTORS: &[Column] = &[
     Column { title: "LAST USED", narrowest: 20, rank: 1 },
     Column { title: "LEFT", narrowest: 4, rank: 0 },
 ];
+
+/// Seconds that dates may be ahead of the clock before it is worth a warning.
+const BEHIND: i64 = 86_400;
 
 const CONFIRMED: &[Column] = &[
     Column { title: "SERVICE", narrowest: 8, rank: 1 },
@@ -35,11 +38,14 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), 
     let mut out = Output::stdout();
     match args.user {
         None => {
-            let (version, config, hash, people) = manager.host_status().await?;
+            let (version, config, hash, people, behind) = manager.host_status().await?;
             if args.json {
-                out.line(&json::host(&version, &config, &hash, people))?;
+                out.line(&json::host(&version, &config, &hash, people, behind))?;
             } else {
                 out.line(&host(&version, &config, &hash, people, screen))?;
+                if behind > BEHIND {
+                    out.line(&text::clock_behind(&time::duration(behind)))?;
+                }
             }
         }
         Some(user) => {
@@ -79,6 +85,8 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
         &last_verified(person.last_verified),
     )];
     shown.extend(person.locks.iter().map(|lock| text::lock(&screen.show(&lock.lane), &opens(lock.seconds))));
+    let decided = person.overrides.iter().map(|one| overrides::sentence(one, screen));
+    shown.extend(decided.map(|sentence| text::overridden_line(&sentence)));
     if person.factors.is_empty() {
         shown.push(text::no_factor(&screen.show(&person.user)));
     } else {
@@ -141,7 +149,7 @@ fn opens(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice};
+    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice, Override};
 
     #[test]
     fn a_locked_person_with_two_factors() {
@@ -161,6 +169,7 @@ mod tests {
             last_verified: 0,
             confirmed: vec![],
             notices: vec![],
+            overrides: vec![],
         };
         let shown = person_lines(&person, Screen { width: Some(80), utf8: true }).join("\n");
         assert!(shown.contains("40 s"), "{shown}");
@@ -199,12 +208,24 @@ mod tests {
                     told: 1_795_332_612,
                 },
             ],
+            overrides: vec![Override {
+                user: "alice".into(),
+                uid: 1000,
+                what: "require".into(),
+                until: 0,
+                left: 0,
+                reason: String::new(),
+                by: String::new(),
+                by_uid: 5,
+                made: 1_795_332_612,
+            }],
         };
         assert_eq!(
             person_lines(&person, SCREEN).join("\n"),
             "user           alice (uid 1000)\n\
              last verified  2026-11-22 07:30:12Z\n\
              wrong answers  0 in a row\n\
+             by name        a second factor is required at once, by uid 5\n\
              factors        none. To enroll:  countersignctl enroll alice\n\
              \n\
              Logins confirmed since this host started. A policy with `remember` lets alice\n\

@@ -3,12 +3,14 @@
 //! An error says what happened, why, and what to type next. Lines fit 80 columns as far as the
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
+mod overrides;
 mod policy;
 #[allow(dead_code, unused_imports, reason = "no verb ends sessions yet")]
 mod sessions;
 
 use std::fmt::Display;
 
+pub(crate) use overrides::*;
 pub(crate) use policy::*;
 #[allow(unused_imports, reason = "no verb ends sessions yet")]
 pub(crate) use sessions::*;

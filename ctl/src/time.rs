@@ -8,6 +8,12 @@ pub(crate) fn utc(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2026-11-22`, the day that a second since 1970 lies in.
+pub(crate) fn day(seconds: i64) -> String {
+    let (year, month, day) = date(seconds.div_euclid(86_400));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The Gregorian date of a day counted from 1970-01-01. Years begin in March here, so that the
 /// leap day is the last of its year; a cycle of 400 years has 146,097 days.
 fn date(days: i64) -> (i64, i64, i64) {

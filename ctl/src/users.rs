@@ -18,6 +18,7 @@ const COLUMNS: &[Column] = &[
     Column { title: "UID", narrowest: 5, rank: 3 },
     Column { title: "FACTORS", narrowest: 16, rank: 1 },
     Column { title: "LOCKED", narrowest: 6, rank: 2 },
+    Column { title: "BY NAME", narrowest: 8, rank: 6 },
     Column { title: "FAILURES", narrowest: 8, rank: 5 },
     Column { title: "LAST VERIFIED", narrowest: 20, rank: 4 },
 ];
@@ -64,9 +65,15 @@ fn row(person: &Person) -> Vec<String> {
         person.uid.to_string(),
         factors(person),
         lanes.join(", "),
+        by_name(person),
         person.failures.to_string(),
         last_verified(person.last_verified),
     ]
+}
+
+/// What decides about a person beside the policies: `exempt`, `require` or nothing.
+fn by_name(person: &Person) -> String {
+    person.overrides.first().map(|one| one.what.clone()).unwrap_or_default()
 }
 
 /// `totp, recovery (8 left)`.

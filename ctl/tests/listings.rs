@@ -181,7 +181,7 @@ fn status_as_json() {
     let (bus, _daemon) = start(Script::default());
     assert_eq!(
         run(&bus, &["status", "--json"]).out,
-        "{\"version\":\"0.1.0\",\"config\":\"loaded\",\"policy_hash\":\"ab12\",\"enrolled\":2,\"trouble\":[]}\n"
+        "{\"version\":\"0.1.0\",\"config\":\"loaded\",\"policy_hash\":\"ab12\",\"enrolled\":2,\"clock_behind\":0,\"trouble\":[]}\n"
     );
     assert_eq!(
         run(&bus, &["status", "alice", "--json"]).out,
@@ -190,7 +190,7 @@ fn status_as_json() {
          {\"kind\":\"recovery\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":10}],\
          \"locks\":[],\"failures\":0,\"last_verified\":1795332700,\"confirmed\":[\
          {\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":1795332700}],\
-         \"notices\":[{\"at\":1795332701,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}]}\n"
+         \"notices\":[{\"at\":1795332701,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}],\"overrides\":[]}\n"
     );
 }
 
@@ -212,7 +212,7 @@ fn status_says_that_the_file_is_not_in_force() {
     assert_eq!(host.code, 0);
     let json = run(&bus, &["status", "--json"]).out;
     let trouble = "\"config\":\"1 policy in force\",\"policy_hash\":\"ab12\",\"enrolled\":2,\
-                   \"trouble\":[\"f.toml:1:1: \\u001b[2J\",\"f.toml:2:1: y\"]}\n";
+                   \"clock_behind\":0,\"trouble\":[\"f.toml:1:1: \\u001b[2J\",\"f.toml:2:1: y\"]}\n";
     assert!(json.ends_with(trouble), "{json}");
 }
 

@@ -1,7 +1,8 @@
 //! What the use cases of one running daemon share.
 
 use crate::clock::{Clock, HighWater, Moment};
-use crate::decide::policy::{self, Decision, Person, Resolution, Source, Tri};
+use crate::decide::overrides::{self, Override, Overrides};
+use crate::decide::policy::{Decision, Person, Resolution, Source, Tri};
 use crate::decide::throttle::Cap;
 use crate::error::Error;
 use crate::in_force::{InForce, Policies};
@@ -10,8 +11,8 @@ use crate::seal::Keys;
 use crate::store::{Closed, Layout, Store, read_key};
 use countersign_config::GroupRef;
 use std::path::Path;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, Semaphore};
 
 /// One running daemon: its store, keys, configuration and clocks.
 pub struct Host {
@@ -23,6 +24,9 @@ pub struct Host {
     pub policies: Policies,
     /// The clocks.
     pub clock: Clock,
+    /// What was decided of single persons, as it is in the store.
+    overrides: RwLock<Arc<Overrides>>,
+    changing: Mutex<()>,
     hasher: Semaphore,
     /// Looks up who can become root.
     admins: Directory,
@@ -42,7 +46,10 @@ impl Host {
         drop(master);
         let high_water = HighWater::default();
         let (store, closed) = Store::open(layout.clone(), instance, high_water.clone())?;
+        let overrides = Overrides::new(store.overrides_at_start()?);
         let host = Self {
+            overrides: RwLock::new(Arc::new(overrides)),
+            changing: Mutex::new(()),
             store,
             policies: Policies::open(config, also_owner, layout, Arc::clone(&keys))?,
             keys,
@@ -71,9 +78,31 @@ impl Host {
         person: &Person,
         service: &str,
         source: Source,
-        _now: Moment,
+        now: Moment,
     ) -> Decision {
-        policy::decide(&force.config, person, service, source)
+        overrides::decide(&force.config, &self.overrides(), person, service, source, now)
+    }
+
+    /// What was decided of single persons.
+    #[must_use]
+    pub fn overrides(&self) -> Arc<Overrides> {
+        Arc::clone(&self.overrides.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs a change of what was decided of single persons, which gives all that is kept after its
+    /// commit. One at a time: the last commit is what decides from then on.
+    ///
+    /// # Errors
+    /// Those of the change; then nothing has changed.
+    pub async fn change_overrides<T>(
+        &self,
+        change: impl Future<Output = Result<(T, Vec<Override>), Error>>,
+    ) -> Result<T, Error> {
+        let _one = self.changing.lock().await;
+        let (result, kept) = change.await?;
+        let kept = Arc::new(Overrides::new(kept));
+        *self.overrides.write().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(result)
     }
 
     /// Whether a person is, or may be, one who can become root. What cannot be known is yes: it is

@@ -54,6 +54,8 @@ fn sentence(one: &Noted) -> String {
         Kind::Reset => format!("your second factors were removed by {detail}"),
         Kind::Exempted => format!("no second factor is asked of you until {detail}"),
         Kind::Required => format!("a second factor is now asked of you, set by {detail}"),
+        Kind::ExemptionEnded => format!("a second factor is asked of you again, set by {detail}"),
+        Kind::RequirementEnded => format!("a second factor is asked of you only by policy, set by {detail}"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `org.countersign1.Manager`: administration.
 //!
 //! ```text
-//! HostStatus()                                   -> (ssst)       version, config, policy hash, people enrolled
+//! HostStatus()                                   -> (ssstx)      version, config, policy hash, people enrolled, seconds
+//!                                                                the clock is behind the latest date seen
 //! Status(s user)                                 -> person
 //! Users(b from_first, u after_uid, u limit)       -> a person     by uid; call again with the last uid seen
 //! Log(s user, x before_id, u limit)              -> a login      newest first; before_id 0 starts at the newest
@@ -11,7 +12,12 @@
 //! Reset(s user, s reason)                        -> u            factors removed
 //! Unlock(s user, s reason)                       -> u            locks lifted
 //! Forget(s user)                                 -> u            remembered sources forgotten
-//! ExplainPolicy(s user, s service, s from)       -> explanation
+//! ExplainPolicy(s user, s service, s from, x at) -> explanation  at: seconds since 1970, 0 is now
+//! Exempt(s user, x until, s reason)
+//! Require(s user, x by, s reason)                                by 0 is at once
+//! EndOverride(s user, s what, s reason)          -> u            what: exempt or require
+//! Overrides()                                    -> a override   by name
+//! AcceptClock()                                  -> x            seconds the dates went back by
 //! ApplyPolicy(b accept_weaker, b dry_run)        -> applied
 //! ```
 
@@ -86,6 +92,32 @@ pub struct Person {
     pub confirmed: Vec<Confirmed>,
     /// What happened to their factors, newest first; left out of a listing.
     pub notices: Vec<Notice>,
+    /// What an administrator decided of this person beside the policies; the first one decides.
+    pub overrides: Vec<Override>,
+}
+
+/// What an administrator decided of one person beside the policies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Override {
+    /// The login name; it holds for nobody else who gets the uid.
+    pub user: String,
+    /// The uid; it holds for nobody else who gets the name.
+    pub uid: u32,
+    /// `exempt` or `require`.
+    pub what: String,
+    /// Exempt: the first second that is no longer exempt. Required: the first at which `later` is no
+    /// answer any more, 0 for at once. In seconds since 1970.
+    pub until: i64,
+    /// Seconds until then.
+    pub left: i64,
+    /// Why; may be empty for a requirement.
+    pub reason: String,
+    /// Who decided, as a login name; may be empty.
+    pub by: String,
+    /// Their uid.
+    pub by_uid: u32,
+    /// When it was decided, in seconds since 1970.
+    pub made: i64,
 }
 
 /// One policy as a login met it.
@@ -104,9 +136,9 @@ pub struct Rule {
 /// What policy would do with one login, and how it comes to that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Explanation {
-    /// `required`, `required-if-enrolled`, `report`, `off` or `no-policy`.
+    /// `required`, `required-if-enrolled`, `report`, `off`, `no-policy` or `exempt`.
     pub decision: String,
-    /// The policy that decides, or empty.
+    /// The policy that decides, or that would but for `overridden`; may be empty.
     pub policy: String,
     /// False when something could not be determined, and therefore counts as required.
     pub certain: bool,
@@ -114,6 +146,8 @@ pub struct Explanation {
     pub walk: Vec<Rule>,
     /// What this person would see after the first factor, line by line; empty is nothing.
     pub prompts: Vec<String>,
+    /// What an administrator decided of this very person, which comes before the policies: none or one.
+    pub overridden: Vec<Override>,
 }
 
 /// What came of applying the policy file.
@@ -176,8 +210,9 @@ pub struct Login {
     default_path = "/org/countersign1"
 )]
 pub trait Manager {
-    /// Version, state of the configuration in words, policy hash, people enrolled.
-    fn host_status(&self) -> zbus::Result<(String, String, String, u64)>;
+    /// Version, state of the configuration in words, policy hash, people enrolled, seconds by which the
+    /// wall clock is behind the latest date seen.
+    fn host_status(&self) -> zbus::Result<(String, String, String, u64, i64)>;
     /// One person.
     fn status(&self, user: &str) -> zbus::Result<Person>;
     /// A page of people who have a factor, by uid, after `after_uid` (start: `from_first` true).
@@ -196,9 +231,19 @@ pub trait Manager {
     fn unlock(&self, user: &str, reason: &str) -> zbus::Result<u32>;
     /// Forgets the sources that a person would pass unasked from; returns how many.
     fn forget(&self, user: &str) -> zbus::Result<u32>;
+    /// Exempts somebody from every policy until then, in seconds since 1970.
+    fn exempt(&self, user: &str, until: i64, reason: &str) -> zbus::Result<()>;
+    /// Requires a second factor of somebody, whatever policy says: by then, or at once (0).
+    fn require(&self, user: &str, by: i64, reason: &str) -> zbus::Result<()>;
+    /// Takes an exemption (`exempt`) or a requirement (`require`) back; returns how many.
+    fn end_override(&self, user: &str, what: &str, reason: &str) -> zbus::Result<u32>;
+    /// Who is exempt or required now, by name.
+    fn overrides(&self) -> zbus::Result<Vec<Override>>;
+    /// Takes the wall clock for right although a later date was seen; returns by how many seconds later.
+    fn accept_clock(&self) -> zbus::Result<i64>;
     /// What policy would do with a login of this user to this service from this address ("" is this
-    /// machine).
-    fn explain_policy(&self, user: &str, service: &str, from: &str) -> zbus::Result<Explanation>;
+    /// machine) at this time (0 is now).
+    fn explain_policy(&self, user: &str, service: &str, from: &str, at: i64) -> zbus::Result<Explanation>;
     /// Puts the configuration file into force, all of it or nothing.
     fn apply_policy(&self, accept_weaker: bool, dry_run: bool) -> zbus::Result<Applied>;
 }

@@ -54,20 +54,25 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 17] = [
+const TABLE: [(&str, &str, &str); 22] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
     ("Login", "Confirm", "Root"),
     ("Login", "Respond", "Anyone"),
+    ("Manager", "AcceptClock", "Root"),
     ("Manager", "ApplyPolicy", r#"Action("configure")"#),
     ("Manager", "CancelEnrollment", "Root"),
     ("Manager", "ConfirmEnrollment", "Root"),
+    ("Manager", "EndOverride", r#"Action("exempt-user")"#),
     ("Manager", "Enroll", "Root"),
+    ("Manager", "Exempt", r#"Action("exempt-user")"#),
     ("Manager", "ExplainPolicy", r#"Action("configure")"#),
     ("Manager", "Forget", r#"SelfOr("manage-users")"#),
     ("Manager", "HostStatus", r#"Action("view-log")"#),
     ("Manager", "Log", r#"SelfOr("view-log")"#),
+    ("Manager", "Overrides", r#"Action("view-log")"#),
+    ("Manager", "Require", r#"Action("manage-users")"#),
     ("Manager", "Reset", r#"Action("reset-user")"#),
     ("Manager", "Status", r#"SelfOr("view-log")"#),
     ("Manager", "Unlock", r#"Action("unlock-user")"#),
@@ -75,7 +80,7 @@ const TABLE: [(&str, &str, &str); 17] = [
 ];
 
 /// Methods that are about a person, whom polkit's rules may look at.
-const ABOUT: [&str; 5] = ["Forget", "Log", "Reset", "Status", "Unlock"];
+const ABOUT: [&str; 8] = ["EndOverride", "Exempt", "Forget", "Log", "Require", "Reset", "Status", "Unlock"];
 
 type Reply = Result<Message, CallError>;
 
@@ -94,9 +99,11 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Confirm" => with!((NO_ID, about, "bus-test")),
         "Check" => with!((about, "sshd", "192.0.2.1")),
         "Abandon" | "CancelEnrollment" => with!(NO_ID),
-        "HostStatus" => with!(()),
+        "HostStatus" | "Overrides" | "AcceptClock" => with!(()),
         "Status" | "Enroll" | "Forget" => with!(about),
-        "ExplainPolicy" => with!((about, "sshd", "192.0.2.1")),
+        "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),
+        "Exempt" | "Require" => with!((about, 4_102_444_800i64, "a test")),
+        "EndOverride" => with!((about, "exempt", "a test")),
         "ApplyPolicy" => with!((false, true)),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((about, 0i64, 10u32)),

@@ -9,7 +9,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// # Errors
 ///
 /// What is wrong and what would be right, where that depends on the reader's time zone.
-pub(super) fn end(date: &Datetime) -> Result<i64, (String, String)> {
+pub(crate) fn end(date: &Datetime) -> Result<i64, (String, String)> {
     let say = |wrong: &str, right: String| Err((wrong.to_owned(), right));
     match (date.date, date.time, date.offset) {
         (Some(day), None, None) => Ok((days(day) + 1) * DAY),

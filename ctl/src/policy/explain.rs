@@ -3,11 +3,12 @@
 use countersign_protocol::manager::{Explanation, ManagerProxy, Rule};
 
 use crate::cli::{From, PolicyExplain};
+use crate::date::Date;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
 use crate::table::{self, Column};
 use crate::terminal::{Screen, safe};
-use crate::{json, text};
+use crate::{json, overrides, text, time};
 
 const COLUMNS: &[Column] = &[
     Column { title: "POLICY", narrowest: 16, rank: 0 },
@@ -24,22 +25,31 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: PolicyExplain) -> Resu
     };
     // On the bus this machine is the empty address.
     let asked = if from == "local" { "" } else { &from };
-    let said = manager.explain_policy(&args.user, &args.service, asked).await?;
+    let at = args.at.map(Date::start).unwrap_or_default();
+    let said = manager.explain_policy(&args.user, &args.service, asked, at).await?;
     let mut out = Output::stdout();
     if args.json {
-        out.line(&json::explanation(&args.user, &args.service, &from, &said))?;
+        out.line(&json::explanation(&args.user, &args.service, &from, at, &said))?;
         return out.flush();
     }
-    for line in lines(&args, &said, Screen::stdout())? {
+    for line in lines(&args, at, &said, Screen::stdout())? {
         out.line(&line)?;
     }
     out.flush()
 }
 
-fn lines(args: &PolicyExplain, said: &Explanation, screen: Screen) -> Result<Vec<String>, Failure> {
+fn lines(args: &PolicyExplain, at: i64, said: &Explanation, screen: Screen) -> Result<Vec<String>, Failure> {
     let user = screen.show(&args.user);
     let mut lines =
         vec![text::explained(&user, &screen.show(&args.service), &place(args.from)), String::new()];
+    if at != 0 {
+        lines.insert(1, text::explained_at(&time::utc(at)));
+    }
+    for one in &said.overridden {
+        lines.push(text::explained_override(&user, &overrides::sentence(one, screen)));
+        lines.push(text::BUT_FOR_THAT.to_owned());
+        lines.push(String::new());
+    }
     if !said.walk.is_empty() {
         let rows: Vec<Vec<String>> = said.walk.iter().map(row).collect();
         lines.extend(table::lines(COLUMNS, &rows, screen));
@@ -81,9 +91,10 @@ fn place(from: Option<From>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_protocol::manager::Override;
 
     fn args(from: Option<From>) -> PolicyExplain {
-        PolicyExplain { user: "alice".into(), service: "sshd".into(), from, json: false }
+        PolicyExplain { user: "alice".into(), service: "sshd".into(), from, at: None, json: false }
     }
 
     fn rule(policy: &str, applies: &str, because: &str, status: &str) -> Rule {
@@ -102,12 +113,13 @@ mod tests {
             certain: !walk.iter().any(|rule| rule.applies == "may"),
             walk,
             prompts: prompts.iter().map(|prompt| (*prompt).to_owned()).collect(),
+            overridden: vec![],
         }
     }
 
     fn shown(from: Option<From>, said: &Explanation) -> String {
         let screen = Screen { width: Some(80), utf8: true };
-        let lines = lines(&args(from), said, screen).expect("a known decision");
+        let lines = lines(&args(from), 0, said, screen).expect("a known decision");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
         lines.join("\n")
     }
@@ -155,6 +167,38 @@ mod tests {
     }
 
     #[test]
+    fn what_was_decided_of_the_person_comes_first() {
+        let mut said = said("exempt", "operators", vec![rule("operators", "hit", "", "enforce")], &[]);
+        said.overridden = vec![Override {
+            user: "alice".into(),
+            uid: 1000,
+            what: "exempt".into(),
+            until: 1_801_440_000,
+            left: 60,
+            reason: "phone\u{1b} lost".into(),
+            by: "root".into(),
+            by_uid: 0,
+            made: 1_795_332_612,
+        }];
+        let screen = Screen { width: Some(80), utf8: true };
+        let shown = lines(&args(Some(From::Local)), 1_801_353_600, &said, screen).expect("a known decision");
+        assert_eq!(
+            shown.join("\n"),
+            "A login of alice to sshd from this machine.\n\
+             As if at 2027-01-31 00:00:00Z.\n\
+             \n\
+             alice by name: exempt until the end of 2027-01-31 (UTC), by root: phone\\x1b lost.\n\
+             That comes before the policies, which say:\n\
+             \n\
+             POLICY     STATUS   RESULT  BECAUSE\n\
+             operators  enforce  hit\n\
+             \n\
+             alice is not asked, being exempt.\n\
+             After the first factor alice sees no further prompt."
+        );
+    }
+
+    #[test]
     fn every_decision_has_its_sentence() {
         for (decision, start) in [
             ("required", "alice must show a second factor: policy \"p\" decides."),
@@ -162,6 +206,7 @@ mod tests {
             ("report", "alice is not asked: policy \"p\" decides and only reports."),
             ("off", "alice is not asked: policy \"p\" decides and is off."),
             ("no-policy", "alice is not asked: no policy applies."),
+            ("exempt", "alice is not asked, being exempt."),
         ] {
             let shown =
                 shown(Some(From::Local), &said(decision, "p", vec![rule("p", "hit", "", "off")], &[]));
@@ -169,6 +214,6 @@ mod tests {
             assert!(shown.ends_with("alice sees no further prompt."), "{shown}");
         }
         let screen = Screen { width: Some(80), utf8: true };
-        assert!(lines(&args(None), &said("perhaps", "p", vec![], &[]), screen).is_err());
+        assert!(lines(&args(None), 0, &said("perhaps", "p", vec![], &[]), screen).is_err());
     }
 }

@@ -55,6 +55,10 @@ pub(crate) fn explained(user: &str, service: &str, place: &str) -> String {
     format!("A login of {user} to {service} {place}")
 }
 
+pub(crate) fn explained_at(time: &str) -> String {
+    format!("As if at {time}.")
+}
+
 /// Why a policy did not certainly apply; `None` for what a newer daemon says.
 pub(crate) fn because(applies: &str, because: &str) -> Option<&'static str> {
     match (applies, because) {
@@ -71,10 +75,12 @@ pub(crate) fn because(applies: &str, because: &str) -> Option<&'static str> {
 pub(crate) fn decision(decision: &str, user: &str, policy: &str) -> Option<String> {
     let decides = format!("policy \"{policy}\" decides");
     match decision {
+        "required" if policy.is_empty() => Some(format!("{user} must show a second factor.")),
         "required" => Some(format!("{user} must show a second factor: {decides}.")),
         "required-if-enrolled" => Some(format!("{user} must show a second factor if enrolled: {decides}.")),
         "report" => Some(format!("{user} is not asked: {decides} and only reports.")),
         "off" => Some(format!("{user} is not asked: {decides} and is off.")),
+        "exempt" => Some(format!("{user} is not asked, being exempt.")),
         "no-policy" => Some(format!("{user} is not asked: no policy applies.")),
         _ => None,
     }

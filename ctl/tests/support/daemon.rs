@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_protocol::manager::{Applied, Confirmed, Explanation, Factor, Login, Notice, Person, Rule};
+use countersign_protocol::manager::{
+    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, Rule,
+};
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
 
@@ -28,6 +30,9 @@ pub struct Script {
     pub config: String,
     /// What ApplyPolicy answers, call by call: a result, or the problems of a broken file.
     pub applies: VecDeque<Result<Applied, String>>,
+    pub overrides: Vec<Override>,
+    /// Seconds that the clock is behind the latest date.
+    pub clock_behind: i64,
 }
 
 /// A running scripted daemon.
@@ -92,6 +97,7 @@ pub fn person(user: &str, uid: u32) -> Person {
         last_verified: 1_795_332_700,
         confirmed: Vec::new(),
         notices: Vec::new(),
+        overrides: Vec::new(),
     }
 }
 
@@ -108,6 +114,7 @@ pub fn explanation() -> Explanation {
         certain: true,
         walk: vec![rule("robots", "miss", "person", "off"), rule("operators", "hit", "", "enforce")],
         prompts: vec!["Verification code: ".into()],
+        overridden: vec![],
     }
 }
 
@@ -177,10 +184,10 @@ fn known(user: &str) -> Result<(), Error> {
 
 #[zbus::interface(name = "org.countersign1.Manager")]
 impl Manager {
-    fn host_status(&self) -> (String, String, String, u64) {
+    fn host_status(&self) -> (String, String, String, u64, i64) {
         let script = self.note("HostStatus".into());
         let config = if script.config.is_empty() { "loaded" } else { &script.config };
-        ("0.1.0".into(), config.into(), "ab12".into(), 2)
+        ("0.1.0".into(), config.into(), "ab12".into(), 2, script.clock_behind)
     }
 
     fn status(&self, user: &str) -> Result<(Person,), Error> {
@@ -250,8 +257,39 @@ impl Manager {
         Ok(2)
     }
 
-    fn explain_policy(&self, user: &str, service: &str, from: &str) -> Result<(Explanation,), Error> {
-        drop(self.note(format!("ExplainPolicy {user} {service} {from}")));
+    fn exempt(&self, user: &str, until: i64, reason: &str) -> Result<(), Error> {
+        drop(self.note(format!("Exempt {user} {until} {reason}")));
+        known(user)
+    }
+
+    fn require(&self, user: &str, by: i64, reason: &str) -> Result<(), Error> {
+        drop(self.note(format!("Require {user} {by} {reason}")));
+        known(user)
+    }
+
+    fn end_override(&self, user: &str, what: &str, reason: &str) -> Result<u32, Error> {
+        drop(self.note(format!("EndOverride {user} {what} {reason}")));
+        known(user)?;
+        Ok(1)
+    }
+
+    fn overrides(&self) -> Vec<Override> {
+        self.note("Overrides".into()).overrides.clone()
+    }
+
+    fn accept_clock(&self) -> i64 {
+        self.note("AcceptClock".into()).clock_behind
+    }
+
+    fn explain_policy(
+        &self,
+        user: &str,
+        service: &str,
+        from: &str,
+        at: i64,
+    ) -> Result<(Explanation,), Error> {
+        let at = if at == 0 { String::new() } else { format!(" at {at}") };
+        drop(self.note(format!("ExplainPolicy {user} {service} {from}{at}")));
         known(user)?;
         Ok((explanation(),))
     }

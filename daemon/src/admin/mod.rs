@@ -1,12 +1,14 @@
 //! The use cases of administration, one per file.
 
 mod enroll;
+mod overrides;
 mod people;
 mod policy;
 mod prune;
 mod report;
 
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
+pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
 pub use people::{forget, reset, unlock};
 pub use policy::{apply, explain, reload};
 pub use prune::prune;

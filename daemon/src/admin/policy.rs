@@ -1,6 +1,8 @@
 //! Explaining and applying policies.
 
-use crate::decide::policy::{self, Decision, Resolution, Source, Tri};
+use super::overrides::shown;
+use crate::decide::explain::{self, Explained};
+use crate::decide::policy::{Decision, Met, Resolution, Source, Tri};
 use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::Reload;
@@ -10,12 +12,18 @@ use countersign_protocol::manager::{Applied, Explanation, Rule};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What policy would do with a login of this user to this service from this address; an empty one
-/// is this machine.
+/// What policy would do with a login of this user to this service from this address (an empty one is
+/// this machine) at this time, in seconds since 1970 (0 is now).
 ///
 /// # Errors
 /// `InvalidArgument` for what is no address, `Unavailable` when the store cannot be read.
-pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Result<Explanation, Error> {
+pub async fn explain(
+    host: &Host,
+    user: &str,
+    service: &str,
+    from: &str,
+    at: i64,
+) -> Result<Explanation, Error> {
     let source = match from {
         "" | "local" => Source::Local,
         "unknown" => Source::Unknown,
@@ -31,24 +39,25 @@ pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Resu
     };
     let force = host.in_force();
     let person = force.directory.person(user).await;
-    let met = policy::walk(&force.config, &person, service, source);
-    let decision = host.decide(&force, &person, service, source, host.clock.now()?);
+    let now = host.clock.now()?;
+    let then = if at == 0 { now } else { now.at(at) };
+    let overrides = host.overrides();
+    let Explained { decision, overridden, walk, certain } =
+        explain::explain(&force.config, &overrides, &person, service, source, then);
     let word = match &decision {
         Decision::Required(_) => "required",
         Decision::RequiredIfEnrolled(_) => "required-if-enrolled",
         Decision::ReportOnly { .. } => "report",
         Decision::Off { .. } => "off",
         Decision::NoPolicy => "no-policy",
+        Decision::Exempt { .. } => "exempt",
     };
-    let certain = met.iter().all(|met| met.applies != Tri::Maybe);
     let uid = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => host.store.uid_of(user.to_owned()).await?,
     };
     let enrolled = match uid {
-        Some(uid) => {
-            !host.store.person(uid, user.to_owned(), host.cap(), host.clock.now()?).await?.factors.is_empty()
-        }
+        Some(uid) => !host.store.person(uid, user.to_owned(), host.cap(), now).await?.factors.is_empty(),
         None => false,
     };
     let prompts = match (&decision, enrolled) {
@@ -60,11 +69,17 @@ pub async fn explain(host: &Host, user: &str, service: &str, from: &str) -> Resu
         }
         _ => vec![],
     };
-    let walk = met.iter().map(rule).collect();
-    Ok(Explanation { decision: word.into(), policy: decision.policy().into(), certain, walk, prompts })
+    Ok(Explanation {
+        decision: word.into(),
+        policy: decision.policy().into(),
+        certain,
+        walk: walk.iter().map(rule).collect(),
+        prompts,
+        overridden: overridden.iter().map(|one| shown(one, then)).collect(),
+    })
 }
 
-fn rule(met: &policy::Met<'_>) -> Rule {
+fn rule(met: &Met<'_>) -> Rule {
     let applies = match met.applies {
         Tri::Yes => "hit",
         Tri::No => "miss",

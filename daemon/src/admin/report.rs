@@ -1,16 +1,19 @@
 //! Reading: one person, everybody, the attempt log, the daemon itself.
 
+use super::overrides::shown;
 use super::{PAGE, Target};
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::host::Host;
 use countersign_protocol::manager::{Login, Person};
 
-/// Version, configuration in words, policy hash, people enrolled. Where the file on disk is not what
-/// is in force, the words go on for some lines: one that says so, then one for each reason.
+/// Version, configuration in words, policy hash, people enrolled, seconds by which the wall clock is
+/// behind the latest date that was seen. Where the file on disk is not what is in force, the words go on
+/// for some lines: one that says so, then one for each reason.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), Error> {
+pub async fn host_status(host: &Host) -> Result<(String, String, String, u64, i64), Error> {
     let force = host.in_force();
     let policies = force.config.policies.len();
     let mut words = format!("{policies} {} in force", if policies == 1 { "policy" } else { "policies" });
@@ -18,7 +21,10 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), E
         words.push_str("\nthe policy file is NOT in force:\n");
         words.push_str(&trouble);
     }
-    Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), host.store.enrolled().await?))
+    let now = host.clock.now()?;
+    let enrolled = host.store.enrolled().await?;
+    let behind = now.date - now.wall;
+    Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), enrolled, behind))
 }
 
 /// One person.
@@ -27,7 +33,15 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64), E
 /// When the store cannot be read.
 pub async fn status(host: &Host, whom: &Target) -> Result<Person, Error> {
     let now = host.clock.now()?;
-    host.store.person(whom.uid, whom.name.clone(), host.cap(), now).await
+    let person = host.store.person(whom.uid, whom.name.clone(), host.cap(), now).await?;
+    Ok(with_overrides(host, person, now))
+}
+
+/// The record with what was decided of its person. The store gives it without: that is in memory.
+fn with_overrides(host: &Host, person: Person, now: Moment) -> Person {
+    let overrides = host.overrides();
+    let held = overrides.of(person.uid, &person.user, now).into_iter().map(|one| shown(one, now)).collect();
+    Person { overrides: held, ..person }
 }
 
 /// A page of everybody who has a factor.
@@ -36,7 +50,8 @@ pub async fn status(host: &Host, whom: &Target) -> Result<Person, Error> {
 /// When the store cannot be read.
 pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Person>, Error> {
     let now = host.clock.now()?;
-    host.store.people(after, limit.clamp(1, PAGE), host.cap(), now).await
+    let people = host.store.people(after, limit.clamp(1, PAGE), host.cap(), now).await?;
+    Ok(people.into_iter().map(|person| with_overrides(host, person, now)).collect())
 }
 
 /// A page of the attempt log, newest first: everybody's, or that of one name, or of that one with

@@ -38,6 +38,11 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "Reset", Who::Action("reset-user")),
     ("Manager", "Unlock", Who::Action("unlock-user")),
     ("Manager", "Forget", Who::SelfOr("manage-users")),
+    ("Manager", "Exempt", Who::Action("exempt-user")),
+    ("Manager", "Require", Who::Action("manage-users")),
+    ("Manager", "EndOverride", Who::Action("exempt-user")),
+    ("Manager", "Overrides", Who::Action("view-log")),
+    ("Manager", "AcceptClock", Who::Root),
     ("Manager", "ExplainPolicy", Who::Action("configure")),
     ("Manager", "ApplyPolicy", Who::Action("configure")),
 ];

@@ -17,12 +17,12 @@ pub(super) struct Manager(pub(super) Arc<Host>, pub(super) Gate);
 #[interface(name = "org.countersign1.Manager")]
 impl Manager {
     /// The daemon itself.
-    #[zbus(out_args("version", "config", "policy_hash", "enrolled"))]
+    #[zbus(out_args("version", "config", "policy_hash", "enrolled", "clock_behind"))]
     async fn host_status(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<(String, String, String, u64), Refusal> {
+    ) -> Result<(String, String, String, u64, i64), Refusal> {
         self.1.admit(bus, &header).await?;
         Ok(admin::host_status(&self.0).await?)
     }
@@ -138,17 +138,78 @@ impl Manager {
         Ok(admin::forget(&self.0, &whom).await?)
     }
 
+    /// Exempts a person.
+    async fn exempt(
+        &self,
+        user: &str,
+        until: i64,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(admin::exempt(&self.0, caller.uid, &whom, until, reason).await?)
+    }
+
+    /// Requires a second factor of a person.
+    async fn require(
+        &self,
+        user: &str,
+        by: i64,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(admin::require(&self.0, caller.uid, &whom, by, reason).await?)
+    }
+
+    /// Takes either back.
+    async fn end_override(
+        &self,
+        user: &str,
+        what: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        let whom = admin::overridden_target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, whom).await?;
+        Ok(admin::end_override(&self.0, caller.uid, &whom, what, reason).await?)
+    }
+
+    /// Lists both.
+    async fn overrides(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<wire::Override>, Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::overrides(&self.0)?)
+    }
+
+    /// Takes the wall clock for right.
+    async fn accept_clock(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<i64, Refusal> {
+        let caller = self.1.admit(bus, &header).await?;
+        Ok(admin::accept_clock(&self.0, caller.uid).await?)
+    }
+
     /// What policy would do with a login.
     async fn explain_policy(
         &self,
         user: &str,
         service: &str,
         from: &str,
+        at: i64,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Explanation,), Refusal> {
         self.1.admit(bus, &header).await?;
-        Ok((admin::explain(&self.0, user, service, from).await?,))
+        Ok((admin::explain(&self.0, user, service, from, at).await?,))
     }
 
     /// Puts the configuration file into force.

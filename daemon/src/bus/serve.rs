@@ -49,6 +49,8 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     let mut watch = Watch::new(host.policies.file());
+    // Not at the start: a host with a full disk starts without a write.
+    let mut sweeping = tokio::time::interval_at(tokio::time::Instant::now() + HOUSEKEEPING, HOUSEKEEPING);
     loop {
         watch.follow(host.in_force().config.reload.watch);
         tokio::select! {
@@ -56,6 +58,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = housekeeping.tick() => admin::prune(&host).await,
+            _ = sweeping.tick() => admin::sweep(&host).await,
             _ = hangup.recv() => admin::reload(&host).await,
             () = watch.changed() => admin::reload(&host).await,
             // By `policy apply`: whether to watch may be another answer now.

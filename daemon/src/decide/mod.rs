@@ -5,6 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+#[cfg(test)]
+mod dice;
+pub mod explain;
+pub mod overrides;
 pub mod policy;
 pub mod recovery;
 pub mod throttle;

@@ -2,7 +2,7 @@
 //! counts as required.
 //!
 //! [`walk`] is the one reading of the policies; [`decide`] and `policy explain` both look at it, so
-//! they cannot disagree.
+//! they cannot disagree. What was decided of single persons comes before it: [`super::overrides`].
 
 use countersign_config::{Config, Deadline, Enroll, Factor, GroupRef, Network, Policy, Require, Status};
 use std::collections::BTreeMap;
@@ -169,6 +169,13 @@ pub enum Decision {
     },
     /// No policy applies.
     NoPolicy,
+    /// An administrator exempted this very person, whatever policy says.
+    Exempt {
+        /// The first second that is no longer exempt, by [`Moment::date`](crate::clock::Moment).
+        until: i64,
+        /// The policy that would decide, or nothing.
+        policy: String,
+    },
 }
 
 impl Decision {
@@ -183,7 +190,7 @@ impl Decision {
     pub fn policy(&self) -> &str {
         match self {
             Self::Required(terms) | Self::RequiredIfEnrolled(terms) => &terms.policy,
-            Self::ReportOnly { policy } | Self::Off { policy } => policy,
+            Self::ReportOnly { policy } | Self::Off { policy } | Self::Exempt { policy, .. } => policy,
             Self::NoPolicy => "",
         }
     }
@@ -266,7 +273,7 @@ fn matches_service(policy: &Policy, service: &str) -> Tri {
     policy.services.as_ref().is_none_or(|services| services.iter().any(|s| s == service)).into()
 }
 
-fn matches_person(policy: &Policy, person: &Person) -> Tri {
+pub(super) fn matches_person(policy: &Policy, person: &Person) -> Tri {
     let named = |users: &[String]| Tri::from(users.contains(&person.name));
     let chosen = match (&policy.groups, &policy.users) {
         (None, None) => Tri::Yes,

@@ -69,6 +69,7 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
         Decision::NoPolicy => Ok(pass(host, id, row, now, "skipped", "no-policy").await),
+        Decision::Exempt { .. } => Ok(pass(host, id, row, now, "skipped", "exempt").await),
     }
 }
 
@@ -96,7 +97,9 @@ fn describe(
     let policy = decision.policy();
     let certain = match decision {
         Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => terms.certain,
-        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => true,
+        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
+            true
+        }
     };
     if !certain && person.resolution != Resolution::NotFound {
         journal::warning(

@@ -41,9 +41,12 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
     let (required, everyone) = match &decision {
         Decision::Required(_) => (true, true),
         Decision::RequiredIfEnrolled(_) => (true, false),
-        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => (false, false),
+        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
+            (false, false)
+        }
     };
     let reported = matches!(decision, Decision::ReportOnly { .. });
+    let exempt = matches!(decision, Decision::Exempt { .. });
     let row = LoginRow {
         token: LoginId::new()?.stored(),
         caller,
@@ -69,6 +72,8 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
                 (Phase::Over, "denied", "no-second-factor", Verdict::Deny)
             } else if reported {
                 (Phase::Over, "would-ask", "report-only", Verdict::NotRequired)
+            } else if exempt {
+                (Phase::Over, "skipped", "exempt", Verdict::NotRequired)
             } else {
                 (Phase::Over, "skipped", "not-required", Verdict::NotRequired)
             }

@@ -22,6 +22,15 @@ const CACHE_SIZE: usize = 1024;
 /// Lookups under way at most; what comes beyond is undetermined at once.
 const LOOKUPS: usize = 48;
 
+/// The login name of a uid, for people to read; empty where the account database does not say in time.
+pub async fn name_of(uid: u32) -> String {
+    let lookup = tokio::task::spawn_blocking(move || nss::name_of(uid));
+    match tokio::time::timeout(DEADLINE, lookup).await {
+        Ok(Ok(name)) => name,
+        Ok(Err(_)) | Err(_) => String::new(),
+    }
+}
+
 /// Looks people up.
 #[derive(Debug, Clone)]
 pub struct Directory {

@@ -6,7 +6,7 @@
 
 use crate::decide::policy::{Person, Resolution, Tri};
 use countersign_config::GroupRef;
-use nix::unistd::{Gid, Group, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
@@ -38,6 +38,11 @@ pub(super) fn look_up(name: &str, groups: &[GroupRef]) -> Person {
         }
     }
     Person { name: name.to_owned(), resolution, groups: found }
+}
+
+/// The login name of a uid; empty where there is none.
+pub(super) fn name_of(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name).unwrap_or_default()
 }
 
 /// Whether a group resolves now.

@@ -13,6 +13,7 @@ mod instance;
 mod kept;
 mod log;
 mod notice;
+mod overrides;
 mod people;
 mod rollback;
 mod schema;

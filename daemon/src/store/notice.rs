@@ -46,12 +46,16 @@ pub enum Kind {
     Reset,
     /// No second factor is asked for a while: `UNTIL, BY: reason`.
     Exempted,
-    /// A second factor is asked of this person by name: `BY: reason`.
+    /// A second factor is asked of this person by name: `BY` or `BY: reason`.
     Required,
+    /// An exemption was taken back: `BY` or `BY: reason`.
+    ExemptionEnded,
+    /// What was required of this person by name no longer is: `BY: reason`.
+    RequirementEnded,
 }
 
 /// Each kind and its word in the database and on the bus.
-const WORDS: [(Kind, &str); 15] = [
+const WORDS: [(Kind, &str); 17] = [
     (Kind::RecoveryUsed, "recovery-used"),
     (Kind::Locked, "locked"),
     (Kind::CodeReused, "code-reused"),
@@ -67,6 +71,8 @@ const WORDS: [(Kind, &str); 15] = [
     (Kind::Reset, "reset"),
     (Kind::Exempted, "exempted"),
     (Kind::Required, "required"),
+    (Kind::ExemptionEnded, "exemption-ended"),
+    (Kind::RequirementEnded, "requirement-ended"),
 ];
 
 impl Kind {

@@ -182,5 +182,6 @@ fn read(db: &Connection, uid: u32, user: String, cap: Cap, now: Moment) -> Resul
         last_verified,
         confirmed,
         notices: vec![],
+        overrides: Vec::new(),
     })
 }

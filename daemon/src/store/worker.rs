@@ -92,6 +92,27 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
+        self.send(durability, work)?.await.map_err(|_| gave_no_answer())?
+    }
+
+    /// The same for the start of the daemon, when nothing else runs yet. Blocks.
+    pub(super) fn run_at_start<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        self.send(durability, work)?.blocking_recv().map_err(|_| gave_no_answer())?
+    }
+
+    fn send<T, F>(
+        &self,
+        durability: Durability,
+        work: F,
+    ) -> Result<oneshot::Receiver<Result<T, Error>>, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
         let (send, receive) = oneshot::channel();
         let run = move |database: Result<&Connection, &Error>| -> (bool, Reply) {
             let result = database.map_err(Clone::clone).and_then(work);
@@ -106,8 +127,12 @@ impl Store {
             TrySendError::Full(_) => Error::Busy("too many logins wait for the database; try again".into()),
             TrySendError::Disconnected(_) => Error::unavailable("the database thread is gone"),
         })?;
-        receive.await.map_err(|_| Error::unavailable("the database gave no answer"))?
+        Ok(receive)
     }
+}
+
+fn gave_no_answer() -> Error {
+    Error::unavailable("the database gave no answer")
 }
 
 struct Session {
@@ -133,14 +158,15 @@ impl Session {
             instance.settle(generation)?;
         }
         let high_water = db.query_row("SELECT high_water FROM meta", [], |r| r.get(0))?;
-        clock.note(high_water);
+        clock.raise(high_water);
         let noted = notice::last(&db)?;
         Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None, high_water, noted })
     }
 
-    /// Part of whatever transaction comes next, once a minute.
+    /// Part of whatever transaction comes next, once a minute. Earlier than before is what an
+    /// administrator accepted.
     fn keep_high_water(&mut self, latest: i64) -> Result<(), Error> {
-        if latest >= self.high_water + HIGH_WATER_LAG {
+        if latest >= self.high_water + HIGH_WATER_LAG || latest < self.high_water {
             self.db.prepare_cached("UPDATE meta SET high_water = ?1 WHERE id = 1")?.execute([latest])?;
             self.high_water = latest;
         }

@@ -1,31 +1,11 @@
 //! No loss is missed, over random pairs of policies with every key and random people.
 
+use super::super::dice::{Dice, GROUPS, SERVICES, SOURCES, USERS};
 use super::super::policy::{Decision, Terms, decide, strictness};
 use super::*;
 use countersign_config::{AddressSource, Deadline, Enroll, Factor};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-/// A little generator, so that a failure can be repeated: xorshift64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[usize::try_from(self.roll(from.len() as u64)).expect("fits")]
-    }
-}
-
-const GROUPS: [&str; 3] = ["a", "b", "c"];
-const USERS: [&str; 3] = ["ann", "bob", "zoe"];
-const SERVICES: [&str; 3] = ["sshd", "sudo", "login"];
-const SOURCES: [&str; 5] = ["10.1.2.3", "10.200.0.1", "192.0.2.1", "2001:db8::1", "::1"];
 
 fn random_policies(dice: &mut Dice) -> String {
     let mut text = String::from("[mailbox.m]\nserver = \"m\"\nfrom = \"m@example.org\"\n");
