@@ -238,14 +238,19 @@ pub(crate) enum From {
 
 #[derive(Args)]
 pub(crate) struct PolicyApply {
+    /// End open sessions whose people have not passed what is
+    /// asked, also where a policy says apply = "next-login"
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) now: bool,
     /// Show what would happen, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Apply it even if it protects less; shows what, and asks
     #[arg(long)]
     pub(crate) accept_weaker: bool,
-    /// Do not ask
-    #[arg(long, requires = "accept_weaker")]
+    /// Do not ask, neither before it protects less nor
+    /// before sessions are ended
+    #[arg(long, verbatim_doc_comment)]
     pub(crate) yes: bool,
     /// One JSON object
     #[arg(long)]
@@ -329,7 +334,6 @@ mod tests {
         assert!(usage(&["countersignctl", "policy", "explain"]));
         assert!(usage(&["countersignctl", "policy", "explain", "alice", "--from", "host.example"]));
         assert!(usage(&["countersignctl", "policy", "explain", "alice", "--service", "a/b"]));
-        assert!(usage(&["countersignctl", "policy", "apply", "--yes"]));
         assert!(!usage(&["countersignctl", "log", "--", "-o"]));
         assert!(usage(&["countersignctl", "exempt", "--until", "2027-01-31"]));
         assert!(usage(&["countersignctl", "exempt", "alice", "--until", "soon", "--reason", "x"]));

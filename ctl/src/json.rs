@@ -1,6 +1,6 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
-use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person};
+use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person, Session};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -273,10 +273,47 @@ struct AppliedLine<'a> {
     hash: Option<&'a str>,
     /// Whether the file is other than what was in force before.
     changed: bool,
+    /// Open sessions that have not passed a policy that asks now.
+    sessions: Vec<SessionPart<'a>>,
+    /// Why they are not known, or none is ended.
+    sessions_trouble: Option<&'a str>,
 }
 
-pub(crate) fn applied(applied: &Applied, dry_run: bool) -> String {
-    let Applied { applied, weaker, warnings, hash, changed } = applied;
+#[derive(Serialize)]
+struct SessionPart<'a> {
+    id: Option<&'a str>,
+    user: &'a str,
+    uid: u32,
+    service: &'a str,
+    from: &'a str,
+    tty: &'a str,
+    leader: u32,
+    since: i64,
+    policy: &'a str,
+    /// `ended`, `would-end`, `left-open`, `own`, `unknown-to-logind`, `uncertain` or `refused`.
+    end: &'a str,
+}
+
+/// `ends` is each session with the word for what became of it.
+pub(crate) fn applied(
+    applied: &Applied,
+    dry_run: bool,
+    ends: &[(&Session, &'static str)],
+    trouble: Option<&str>,
+) -> String {
+    let Applied { applied, weaker, warnings, hash, changed, .. } = applied;
+    let sessions = ends.iter().map(|(one, end)| SessionPart {
+        id: (!one.id.is_empty()).then_some(&*one.id),
+        user: &one.user,
+        uid: one.uid,
+        service: &one.service,
+        from: &one.from,
+        tty: &one.tty,
+        leader: one.leader,
+        since: one.since,
+        policy: &one.policy,
+        end,
+    });
     to_line(&AppliedLine {
         applied: *applied,
         dry_run,
@@ -285,6 +322,8 @@ pub(crate) fn applied(applied: &Applied, dry_run: bool) -> String {
         warnings,
         hash: Some(hash),
         changed: *changed,
+        sessions: sessions.collect(),
+        sessions_trouble: trouble,
     })
 }
 
@@ -298,6 +337,8 @@ pub(crate) fn broken(problems: &[String], dry_run: bool) -> String {
         warnings: &[],
         hash: None,
         changed: false,
+        sessions: Vec::new(),
+        sessions_trouble: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod check;
+mod end;
 pub(crate) mod explain;
 mod groups;
 

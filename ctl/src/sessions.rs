@@ -15,6 +15,7 @@ const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
 const SESSION: &str = "org.freedesktop.login1.Session";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// What logind answers a caller that is in none of its sessions.
 const NO_SESSION: [&str; 2] =
     ["org.freedesktop.login1.NoSessionForPID", "org.freedesktop.login1.NoSuchSession"];
@@ -89,10 +90,10 @@ pub(crate) async fn of(bus: &Connection, uid: u32) -> Result<Vec<Session>, Failu
         if owner != uid {
             continue;
         }
-        // It may have ended meanwhile.
-        let Ok(said) = call(bus, path.as_str(), "org.freedesktop.DBus.Properties", "GetAll", &SESSION).await
-        else {
-            continue;
+        let said = match call(bus, path.as_str(), PROPERTIES, "GetAll", &SESSION).await {
+            Ok(said) => said,
+            Err(error) if has_ended(&error) => continue,
+            Err(error) => return Err(no_logind(&error)),
         };
         let about: HashMap<String, OwnedVariant> = body(&said)?;
         let text = |key: &str| {
@@ -127,7 +128,7 @@ pub(crate) async fn own(bus: &Connection) -> Result<Vec<String>, Failure> {
             Err(zbus::Error::MethodError(name, ..)) if NO_SESSION.contains(&name.as_str()) => continue,
             Err(error) => return Err(no_logind(&error)),
         };
-        let said = call(bus, path.as_str(), "org.freedesktop.DBus.Properties", "Get", &(SESSION, "Id"))
+        let said = call(bus, path.as_str(), PROPERTIES, "Get", &(SESSION, "Id"))
             .await
             .map_err(|error| no_logind(&error))?;
         let id: OwnedVariant = body(&said)?;
@@ -145,6 +146,20 @@ pub(crate) async fn end(bus: &Connection, id: &str, own: &[String]) -> End {
         Ok(_) => End::Ended,
         Err(zbus::Error::MethodError(_, Some(said), _)) => End::Refused(safe(&said)),
         Err(error) => End::Refused(safe(&error.to_string())),
+    }
+}
+
+/// Whether an error says that a session is gone meanwhile.
+fn has_ended(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, ..) => NO_SESSION.contains(&name.as_str()),
+        zbus::Error::FDO(error) => {
+            matches!(
+                **error,
+                fdo::Error::UnknownObject(_) | fdo::Error::UnknownInterface(_) | fdo::Error::UnknownMethod(_)
+            )
+        }
+        _ => false,
     }
 }
 

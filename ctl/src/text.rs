@@ -5,14 +5,12 @@
 
 mod overrides;
 mod policy;
-#[allow(dead_code, unused_imports, reason = "no verb ends sessions yet")]
 mod sessions;
 
 use std::fmt::Display;
 
 pub(crate) use overrides::*;
 pub(crate) use policy::*;
-#[allow(unused_imports, reason = "no verb ends sessions yet")]
 pub(crate) use sessions::*;
 
 pub(crate) const NEVER: &str = "never";

@@ -79,7 +79,11 @@ fn a_file_that_is_in_force_already_is_said_to_be() {
     assert_eq!(run(&bus, &["apply"]).out, said);
     let dry = run(&bus, &["apply", "--dry-run"]).out;
     assert_eq!(dry, "The policy file is what is in force already. Nothing was changed (dry run).\n");
-    assert!(run(&bus, &["apply", "--json"]).out.ends_with(",\"changed\":false}\n"));
+    assert!(
+        run(&bus, &["apply", "--json"])
+            .out
+            .ends_with(",\"changed\":false,\"sessions\":[],\"sessions_trouble\":null}\n")
+    );
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn a_broken_file_leaves_the_running_policy() {
         ended.out,
         "{\"applied\":false,\"dry_run\":false,\"problems\":[\
          \"f.toml:1:2: policy.group: unknown key; did you mean groups?\",\
-         \"f.toml:4:1: \\u001b[2J\"],\"weaker\":[],\"warnings\":[],\"hash\":null,\"changed\":false}\n"
+         \"f.toml:4:1: \\u001b[2J\"],\"weaker\":[],\"warnings\":[],\"hash\":null,\"changed\":false,\"sessions\":[],\"sessions_trouble\":null}\n"
     );
     assert_eq!((ended.code, ended.err.as_str()), (6, ""));
 }
@@ -194,7 +198,7 @@ fn apply_as_json() {
         ended.out,
         format!(
             "{{\"applied\":false,\"dry_run\":false,\"problems\":[],\"weaker\":[\"less\"],\
-             \"warnings\":[\"f.toml:3: odd\"],\"hash\":\"{}\",\"changed\":true}}\n",
+             \"warnings\":[\"f.toml:3: odd\"],\"hash\":\"{}\",\"changed\":true,\"sessions\":[],\"sessions_trouble\":null}}\n",
             "0123456789abcdef".repeat(4)
         )
     );

@@ -127,7 +127,6 @@ fn wrong_usage_and_help() {
         &["log", "--limit", "0"],
         &["enroll", "a\u{1b}[2J", "x"],
         &["policy", "explain", "alice", "--from", "host.example\u{1b}[2J"],
-        &["policy", "apply", "--yes"],
     ] {
         let ended = piped(&mut ctl(&bus.address(), args), "");
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");

@@ -36,7 +36,7 @@ impl InForce {
 }
 
 /// What came of an attempt to put the file into force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Reload {
     /// Whether the file is in force now (or would be, for a dry run).
     pub applied: bool,
@@ -46,6 +46,10 @@ pub struct Reload {
     pub weaker: Vec<String>,
     /// What is worth knowing about it.
     pub warnings: Vec<String>,
+    /// What was in force until now.
+    pub before: Arc<InForce>,
+    /// What the file says.
+    pub after: Arc<InForce>,
 }
 
 /// Where policies come from, which are in force, and what is wrong with the file on disk.
@@ -202,10 +206,10 @@ impl Policies {
                     ("weaker", if weaker.is_empty() { "no" } else { "yes, accepted" }),
                 ],
             );
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
             self.applied.notify_one();
         }
-        Ok(Reload { applied, changed, weaker, warnings })
+        Ok(Reload { applied, changed, weaker, warnings, before: current, after: next })
     }
 }
 

@@ -23,6 +23,7 @@ mod people;
 mod random;
 mod run;
 pub mod seal;
+mod sessions;
 mod store;
 mod text;
 mod watch;

@@ -18,7 +18,7 @@
 //! EndOverride(s user, s what, s reason)          -> u            what: exempt or require
 //! Overrides()                                    -> a override   by name
 //! AcceptClock()                                  -> x            seconds the dates went back by
-//! ApplyPolicy(b accept_weaker, b dry_run)        -> applied
+//! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,53 @@ pub struct Applied {
     pub hash: String,
     /// Whether the file is other than what was in force before; false is nothing new.
     pub changed: bool,
+    /// Open sessions of people who have not passed a policy that asks them from now on: the caller
+    /// ends them (or would, for a dry run).
+    pub sessions: Vec<Session>,
+    /// Why logind's sessions are not known, if they are not.
+    pub sessions_trouble: String,
+}
+
+/// An open session that did not pass the policy that asks now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Session {
+    /// logind's name for it; empty for a stray.
+    pub id: String,
+    /// The login name.
+    pub user: String,
+    /// Their uid.
+    pub uid: u32,
+    /// The PAM service that opened it.
+    pub service: String,
+    /// The remote host; empty for this machine.
+    pub from: String,
+    /// The terminal; may be empty.
+    pub tty: String,
+    /// The process that leads it.
+    pub leader: u32,
+    /// When it began, in seconds since 1970.
+    pub since: i64,
+    /// The policy that asks.
+    pub policy: String,
+    /// False when it only may be that the policy asks. Such a session is not ended.
+    pub certain: bool,
+}
+
+/// Somebody's login that logind has no session for, as the caller found it in `/proc`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Stray {
+    /// The login name.
+    pub user: String,
+    /// Their uid.
+    pub uid: u32,
+    /// The PAM service, by the program that let them in.
+    pub service: String,
+    /// The terminal; may be empty.
+    pub tty: String,
+    /// The process.
+    pub pid: u32,
+    /// When it began, in seconds since 1970.
+    pub since: i64,
 }
 
 /// One login, which is one row of the attempt log.
@@ -244,6 +291,13 @@ pub trait Manager {
     /// What policy would do with a login of this user to this service from this address ("" is this
     /// machine) at this time (0 is now).
     fn explain_policy(&self, user: &str, service: &str, from: &str, at: i64) -> zbus::Result<Explanation>;
-    /// Puts the configuration file into force, all of it or nothing.
-    fn apply_policy(&self, accept_weaker: bool, dry_run: bool) -> zbus::Result<Applied>;
+    /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
+    /// it means to end.
+    fn apply_policy(
+        &self,
+        accept_weaker: bool,
+        dry_run: bool,
+        now: bool,
+        strays: &[Stray],
+    ) -> zbus::Result<Applied>;
 }

@@ -28,6 +28,7 @@
 //! | the same in processes of their own | [`Login::in_own_process`], [`Login::wrapped_by`] |
 //! | codes of an authenticator app | [`Secret`], [`Clock`] |
 //! | a real sshd and the real client on a pty | [`Sshd`], [`Pty`] |
+//! | a logind with sessions of a script | [`FakeLogind`] |
 //! | a bus that says what the test scripts | [`fake_bus::FakeBus`] |
 //! | a polkit that says what the test scripts | [`Polkit`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
@@ -55,6 +56,7 @@ pub mod fixture;
 pub mod held;
 pub mod host;
 pub mod login;
+pub mod logind;
 pub mod mailer;
 pub mod needs;
 pub mod pam;
@@ -82,6 +84,7 @@ pub use days::Days;
 pub use fixture::Fixture;
 pub use held::{Held, Rush, Turn};
 pub use login::{Login, Phase};
+pub use logind::FakeLogind;
 pub use mailer::Mailer;
 pub use polkit::Polkit;
 pub use pty::Pty;

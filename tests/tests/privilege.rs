@@ -104,7 +104,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),
         "Exempt" | "Require" => with!((about, 4_102_444_800i64, "a test")),
         "EndOverride" => with!((about, "exempt", "a test")),
-        "ApplyPolicy" => with!((false, true)),
+        "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((about, 0i64, 10u32)),
         "Reset" | "Unlock" => with!((about, "a test")),

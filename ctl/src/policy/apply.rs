@@ -4,13 +4,15 @@ use std::io::IsTerminal;
 
 use countersign_protocol::manager::{Applied, ManagerProxy};
 use countersign_protocol::names::error::INVALID_ARGUMENT;
+use zbus::Connection;
 
+use super::end::{self, Fate, Planned};
 use super::short;
 use crate::cli::PolicyApply;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
-use crate::terminal::{Screen, ask, read_line, safe};
-use crate::{json, text};
+use crate::terminal::{Screen, ask, complain, read_line, safe};
+use crate::{json, strays, text};
 
 /// Nobody can be asked on a pipe, and what comes down a pipe is no consent.
 pub(crate) fn refuse_early(args: &PolicyApply) -> Result<(), Failure> {
@@ -24,14 +26,80 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyApply) -> Resul
     let consented = if asks(args) { Some(consent(manager, args).await?) } else { None };
     // Where nothing was weaker, nothing was accepted: the file may have changed since.
     let accept = args.accept_weaker && consented.as_ref().is_none_or(|shown| !shown.is_empty());
-    let applied = call(manager, args, accept, args.dry_run).await?;
+    let mut applied = call(manager, args, accept, args.dry_run).await?;
+    let bus = manager.inner().connection();
+    let (mut planned, trouble) = end::plan(bus, std::mem::take(&mut applied.sessions)).await;
     if args.json {
+        if !args.dry_run {
+            end_or_leave(bus, &mut planned, args.yes).await;
+        }
+        let trouble = trouble.as_deref().or(Some(&*applied.sessions_trouble)).filter(|why| !why.is_empty());
+        let ends: Vec<_> = planned.iter().map(|one| (&one.session, one.word())).collect();
         let mut out = Output::stdout();
-        out.line(&json::applied(&applied, args.dry_run))?;
+        out.line(&json::applied(&applied, args.dry_run, &ends, trouble))?;
         out.flush()?;
-        return if applied.applied { Ok(()) } else { Err(Failure::failed(String::new())) };
+        return if applied.applied { all_ended(&planned, "", "") } else { Err(Failure::failed("")) };
     }
-    report(&applied, args.dry_run, &consented.unwrap_or_default())
+    report(&applied, args.dry_run, &consented.unwrap_or_default())?;
+    if let Some(why) = trouble {
+        complain(&why);
+    }
+    sessions(bus, &mut planned, args).await
+}
+
+/// Ends the sessions that the policy means to end, once somebody agreed; says what became of each.
+async fn sessions(bus: &Connection, planned: &mut [Planned], args: &PolicyApply) -> Result<(), Failure> {
+    let screen = Screen::stdout();
+    let mut out = Output::stdout();
+    if planned.is_empty() {
+        if args.now {
+            out.line(text::ALL_PASSED)?;
+        }
+        return out.flush();
+    }
+    out.line(&text::not_passed(planned.len()))?;
+    out.flush()?;
+    let due: Vec<String> = planned
+        .iter()
+        .filter(|one| one.fate == Fate::Due)
+        .map(|one| text::part(&one.shown(Screen { width: None, ..screen })))
+        .collect();
+    let mut left = text::NOT_ENDED_UNASKED;
+    if !args.dry_run && !due.is_empty() {
+        let mut agreed = args.yes;
+        if !agreed && std::io::stdin().is_terminal() {
+            ask(&text::end_question(&due.join("\n")));
+            let answer =
+                read_line().map_err(|error| Failure::failed(text::cannot_read(&safe(&error.to_string()))))?;
+            agreed = answer.is_some_and(|line| line.trim_ascii() == b"yes");
+            left = text::NOT_ENDED;
+        }
+        end_or_leave(bus, planned, agreed).await;
+    }
+    for one in planned.iter() {
+        out.line(&one.line(screen))?;
+    }
+    out.flush()?;
+    all_ended(planned, left, text::SOME_REFUSED)
+}
+
+async fn end_or_leave(bus: &Connection, planned: &mut [Planned], agreed: bool) {
+    if agreed {
+        end::end(bus, planned).await;
+    } else {
+        end::leave(planned);
+    }
+}
+
+/// Whether every session that was to be ended is; else one of these sentences.
+fn all_ended(planned: &[Planned], left: &str, refused: &str) -> Result<(), Failure> {
+    if planned.iter().any(|one| matches!(one.fate, Fate::Refused(_))) {
+        return Err(Failure::failed(refused));
+    }
+    if planned.iter().any(|one| one.fate == Fate::Left) {
+        return Err(Failure::failed(left));
+    }
+    Ok(())
 }
 
 /// Whether a person has to agree first.
@@ -61,7 +129,8 @@ async fn call(
     accept_weaker: bool,
     dry_run: bool,
 ) -> Result<Applied, Failure> {
-    let error = match manager.apply_policy(accept_weaker, dry_run).await {
+    let strays = strays::find();
+    let error = match manager.apply_policy(accept_weaker, dry_run, args.now, &strays).await {
         Ok(applied) if applied.applied || !applied.weaker.is_empty() => return Ok(applied),
         Ok(_) => {
             return Err(Failure::new(Exit::Unavailable, text::strange_answer(text::REFUSED_WITHOUT_REASON)));
@@ -112,6 +181,9 @@ fn report(applied: &Applied, dry_run: bool, consented: &[String]) -> Result<(), 
         (false, true) => text::applied(&hash),
         (false, false) => text::unchanged(&hash),
     })?;
+    if !applied.sessions_trouble.is_empty() {
+        out.line(&text::sessions_unknown(&screen.show(&applied.sessions_trouble)))?;
+    }
     out.flush()
 }
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, Rule,
+    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, Rule, Stray,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -126,6 +126,8 @@ pub fn applied(applied: bool, weaker: &[&str]) -> Applied {
         warnings: vec!["f.toml:3: odd".into()],
         hash: "0123456789abcdef".repeat(4),
         changed: true,
+        sessions: Vec::new(),
+        sessions_trouble: String::new(),
     }
 }
 
@@ -294,8 +296,17 @@ impl Manager {
         Ok((explanation(),))
     }
 
-    fn apply_policy(&self, accept_weaker: bool, dry_run: bool) -> Result<(Applied,), Error> {
-        let mut script = self.note(format!("ApplyPolicy {accept_weaker} {dry_run}"));
+    fn apply_policy(
+        &self,
+        accept_weaker: bool,
+        dry_run: bool,
+        now: bool,
+        strays: Vec<Stray>,
+    ) -> Result<(Applied,), Error> {
+        // Which logins of this host logind does not know is another matter on each machine.
+        drop(strays);
+        let now = if now { " now" } else { "" };
+        let mut script = self.note(format!("ApplyPolicy {accept_weaker} {dry_run}{now}"));
         let answer = script.applies.pop_front().expect("as many calls as the script has");
         answer.map(|applied| (applied,)).map_err(Error::InvalidArgument)
     }

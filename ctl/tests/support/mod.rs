@@ -4,4 +4,5 @@
 
 pub mod bus;
 pub mod daemon;
+pub mod logind;
 pub mod run;

@@ -1,5 +1,6 @@
 //! The use cases of administration, one per file.
 
+mod apply;
 mod enroll;
 mod overrides;
 mod people;
@@ -7,10 +8,11 @@ mod policy;
 mod prune;
 mod report;
 
+pub use apply::{Apply, apply, reload};
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
 pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
 pub use people::{forget, reset, unlock};
-pub use policy::{apply, explain, reload};
+pub use policy::explain;
 pub use prune::prune;
 pub use report::{host_status, log, status, users};
 

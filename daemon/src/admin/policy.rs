@@ -1,16 +1,14 @@
-//! Explaining and applying policies.
+//! Explaining policies.
 
 use super::overrides::shown;
 use crate::decide::explain::{self, Explained};
 use crate::decide::policy::{Decision, Met, Resolution, Source, Tri};
 use crate::error::Error;
 use crate::host::Host;
-use crate::in_force::Reload;
-use crate::{journal, text};
+use crate::text;
 use countersign_config::Status;
-use countersign_protocol::manager::{Applied, Explanation, Rule};
+use countersign_protocol::manager::{Explanation, Rule};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// What policy would do with a login of this user to this service from this address (an empty one is
 /// this machine) at this time, in seconds since 1970 (0 is now).
@@ -95,31 +93,5 @@ fn rule(met: &Met<'_>) -> Rule {
         applies: applies.into(),
         because: met.because.into(),
         status: status.into(),
-    }
-}
-
-/// Puts the configuration file into force, or says what it would do.
-///
-/// # Errors
-/// `InvalidArgument` with every problem of a broken file; the running policy stays.
-pub async fn apply(host: &Arc<Host>, accept_weaker: bool, dry_run: bool) -> Result<Applied, Error> {
-    let policies = Arc::clone(host);
-    let reload = tokio::task::spawn_blocking(move || policies.policies.reload(accept_weaker, dry_run, true))
-        .await
-        .map_err(|_| Error::unavailable("applying the policy died"))??;
-    let hash = host.in_force().config.hash.clone();
-    let Reload { applied, changed, weaker, warnings } = reload;
-    Ok(Applied { applied, weaker, warnings, hash, changed })
-}
-
-/// SIGHUP, or a change on disk: the file into force if it is whole and no weaker. What went wrong is
-/// in the journal and in `status`.
-pub async fn reload(host: &Arc<Host>) {
-    let policies = Arc::clone(host);
-    let outcome = tokio::task::spawn_blocking(move || policies.policies.reload(false, false, false)).await;
-    if let Ok(Ok(reload)) = outcome {
-        for warning in &reload.warnings {
-            journal::warning("policy", &[("warning", warning)]);
-        }
     }
 }

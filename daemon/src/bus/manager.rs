@@ -217,11 +217,13 @@ impl Manager {
         &self,
         accept_weaker: bool,
         dry_run: bool,
+        now: bool,
+        strays: Vec<wire::Stray>,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Applied,), Refusal> {
         self.1.admit(bus, &header).await?;
-        Ok((admin::apply(&self.0, accept_weaker, dry_run).await?,))
+        Ok((admin::apply(&self.0, bus, admin::Apply { accept_weaker, dry_run, now, strays }).await?,))
     }
 }
 

@@ -17,6 +17,7 @@ mod overrides;
 mod people;
 mod rollback;
 mod schema;
+mod sessions;
 mod tally;
 mod worker;
 
