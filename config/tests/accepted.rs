@@ -183,6 +183,26 @@ fn every_key() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
+/// The example of the design, as written, and the mailbox that it names.
+#[test]
+fn the_design_loads() {
+    let text = include_str!("design.toml");
+    let missing = parse("design.toml", text).expect_err("it names a mailbox");
+    assert_eq!(missing.iter().count(), 1, "{missing}");
+    assert_eq!(missing.iter().next().and_then(countersign_config::Problem::key), Some("policy.mailbox"));
+    let text = format!("{text}[mailbox.ops]\nserver = \"mail.example.org\"\nfrom = \"ops@example.org\"\n");
+    let config = parse("design.toml", &text).expect("valid");
+    let policy = &config.policies[0];
+    assert_eq!(policy.networks, Networks { only: None, except: vec![network("10.8.0.0", 16)] });
+    assert_eq!(policy.groups, Some(vec![group("wheel", true), group("sudo", false)]));
+    assert_eq!(policy.factors, [Factor::Totp, Factor::Email]);
+    assert_eq!(policy.enroll, Enroll::AtLogin);
+    assert_eq!(policy.deadline, Some(Deadline::By(1_801_440_000)));
+    assert_eq!(policy.remember, Duration::ZERO);
+    assert_eq!(policy.mailbox.as_deref(), Some("ops"));
+    assert_eq!(config.policies.len(), 2);
+}
+
 #[test]
 fn defaults_are_the_strict_ones() {
     let config = parse("f", "[[policy]]\nname = \"p\"\n").expect("valid");

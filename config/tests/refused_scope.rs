@@ -166,7 +166,7 @@ fn networks_that_are_none() {
 }
 
 #[test]
-fn networks_that_match_nothing() {
+fn byp_07_networks_that_match_nothing() {
     let nobody = "so the policy could match nobody; leave a place in, or delete the policy";
     for (networks, expected) in [
         (
@@ -179,6 +179,14 @@ fn networks_that_match_nothing() {
             "{ only = [] }",
             "3:21: policy.networks.only: is empty, so the policy could match nobody; \
              leave only out to mean everywhere"
+                .to_owned(),
+        ),
+        (
+            "{ only = [], except = [] }",
+            "3:21: policy.networks.only: is empty, so the policy could match nobody; \
+             leave only out to mean everywhere\n\
+             f.toml:3:34: policy.networks.except: is empty, so it excepts nothing; \
+             leave except out to mean no exception"
                 .to_owned(),
         ),
         (
@@ -204,8 +212,19 @@ fn networks_that_match_nothing() {
             format!("3:12: policy.networks: excepts every place, {nobody}"),
         ),
     ] {
-        assert_eq!(message(&format!("networks = {networks}")), format!("f.toml:{expected}"));
+        let problems = parse("f.toml", &format!("[[policy]]\nname = \"p\"\nnetworks = {networks}\n"));
+        assert_eq!(problems.expect_err(networks).to_string(), format!("f.toml:{expected}"));
     }
+    // An exemption that lost the last of its places is no exemption of all of them.
+    for status in ["off", "report"] {
+        let lines = format!("status = \"{status}\"\nnetworks = {{ only = [], except = [\"local\"] }}");
+        assert_eq!(
+            message(&lines),
+            "f.toml:4:21: policy.networks.only: is empty, so the policy could match nobody; \
+             leave only out to mean everywhere"
+        );
+    }
+    accepted("networks = { only = [], except = [\"local\"] }");
     accepted("networks = { only = [\"10.0.0.0/8\"], except = [\"10.0.0.0/9\"] }");
     accepted("networks = { except = [\"0.0.0.0/0\", \"::/0\", \"local\"] }");
     let many: Vec<String> = (0..101).map(|n| format!("\"10.0.0.{n}\"")).collect();

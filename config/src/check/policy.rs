@@ -11,7 +11,7 @@ use super::values::{Empty, acceptable, choice, choices, groups, length, names, n
 use crate::address;
 use crate::place::Spot;
 use crate::problem::Report;
-use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy};
+use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy, Words};
 use crate::words::Kind;
 use crate::{
     Apply, Deadline, Enroll, Except, Factor, GroupRef, MAX_REMEMBER, Network, Networks, Policy, Require,
@@ -67,7 +67,7 @@ pub(super) fn policy(
     let users = names(raw.users, "policy.users", Kind::User, nobody_more, problems);
     let except = except(raw.except, problems);
     let services = names(raw.services, "policy.services", Kind::Service, all_services, problems);
-    let networks = read_networks(raw.networks, problems);
+    let networks = read_networks(raw.networks, status == Some(Status::Enforce), problems);
     let label = text(raw.label, "policy.label", Kind::Issuer, problems);
     let remember = remember(raw.remember, problems);
     let factors = choices(raw.factors, "policy.factors", FACTORS, totp, problems);
@@ -179,7 +179,9 @@ fn excepts_all(groups: Option<&[GroupRef]>, users: Option<&[String]>, except: &E
         && users.unwrap_or_default().iter().all(|user| except.users.contains(user))
 }
 
-fn read_networks(raw: Key<RawNetworks>, problems: &mut Report<'_>) -> Option<Networks> {
+/// An empty `only` beside an `except` is everywhere else, but only where that asks more people: in a
+/// policy that asks nobody, the list may have lost its last entry by mistake.
+fn read_networks(raw: Key<RawNetworks>, enforces: bool, problems: &mut Report<'_>) -> Option<Networks> {
     let At { value: raw, spot } = match raw {
         Key::Absent => return Some(Networks::default()),
         Key::Wrong => return None,
@@ -192,7 +194,15 @@ fn read_networks(raw: Key<RawNetworks>, problems: &mut Report<'_>) -> Option<Net
         return None;
     }
     let everywhere = Empty { does: MATCHES_NOBODY, absent: "everywhere" };
-    let only = networks(raw.only, "policy.networks.only", everywhere, problems);
+    let is_empty = |list: &Key<Words>| matches!(list, Key::Is(at) if at.value.is_empty());
+    let everywhere_else =
+        enforces && is_empty(&raw.only) && raw.except.spot().is_some() && !is_empty(&raw.except);
+    let only = networks(
+        if everywhere_else { Key::Absent } else { raw.only },
+        "policy.networks.only",
+        everywhere,
+        problems,
+    );
     let except = networks(raw.except, "policy.networks.except", EXCEPTS_NOTHING, problems);
     let (only, except) = (only?, except?.unwrap_or_default());
     let excepted: Vec<&Network> = except.iter().collect();
