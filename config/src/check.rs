@@ -9,7 +9,8 @@ mod values;
 use std::collections::HashMap;
 
 use crate::config::Dated;
-use crate::place::Spot;
+use crate::groups::Named;
+use crate::place::{Place, Spot};
 use crate::problem::Report;
 use crate::raw::{Key, RawConfig, RawPolicy};
 use crate::shadow::{Cover, Earlier};
@@ -42,6 +43,7 @@ pub(crate) fn check(
     mail::assign(&mut policies, email.as_ref()?, mailboxes.as_deref()?, problems)?;
     let warnings = warnings(&policies, problems);
     let dates = dates(&policies, problems);
+    let groups = groups(&mut policies, problems);
     Some(Config {
         issuer: issuer?.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
         help: help?,
@@ -59,6 +61,7 @@ pub(crate) fn check(
         hash,
         warnings,
         dates,
+        groups,
     })
 }
 
@@ -164,6 +167,14 @@ fn dates(blocks: &[Block], problems: &Report<'_>) -> Vec<Dated> {
         _ => None,
     };
     blocks.iter().filter_map(dated).collect()
+}
+
+/// The groups that must exist, in the order of the files, with their places.
+fn groups(blocks: &mut [Block], problems: &Report<'_>) -> Vec<(Named, Place)> {
+    let mut named: Vec<Named> = blocks.iter_mut().flat_map(|block| block.groups.drain(..)).collect();
+    named.sort_unstable_by_key(|one| one.spot);
+    let places = problems.places(named.iter().map(|one| one.spot));
+    named.into_iter().zip(places).collect()
 }
 
 /// Whether no login can fall through a policy.

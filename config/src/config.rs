@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::groups::Named;
+use crate::place::Place;
 use crate::{AddressPattern, Email, Mailbox, Network};
 
 /// The issuer when the files name none.
@@ -43,6 +45,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Days and moments that policies name, in the order of the files.
     pub(crate) dates: Vec<Dated>,
+    /// Groups that must exist, in the order of the files, with their places.
+    pub(crate) groups: Vec<(Named, Place)>,
 }
 
 /// The longest time ahead that a deadline is taken for meant: a year.

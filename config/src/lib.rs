@@ -16,6 +16,7 @@ mod config;
 mod duration;
 mod file;
 mod folder;
+mod groups;
 mod mail;
 mod network;
 mod place;
@@ -33,6 +34,7 @@ pub use config::{
     Apply, Config, DEFAULT_ISSUER, Deadline, Enroll, Except, Factor, GroupRef, Log, Networks, Policy, Qr,
     Recovery, Reload, Require, Reset, Status, Throttle, Totp,
 };
+pub use groups::group_names;
 pub use mail::{AddressSource, Email, MailLogin, Mailbox, Tls};
 pub use network::Network;
 pub use problem::{Problem, Problems};

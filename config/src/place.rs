@@ -1,7 +1,7 @@
 //! Lines and columns, as an editor counts them.
 
 /// A byte of one of the files that are read together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Spot {
     /// Which file, in the order they are read.
     pub(crate) file: usize,
@@ -27,13 +27,50 @@ impl Place {
     }
 }
 
+/// The places of many offsets of one text, which must not go down: each part is looked at once.
+pub(crate) struct Places<'t> {
+    text: &'t str,
+    offset: usize,
+    last: Place,
+}
+
+impl<'t> Places<'t> {
+    pub(crate) fn of(text: &'t str) -> Self {
+        Self { text, offset: 0, last: Place { line: 1, column: 1 } }
+    }
+
+    pub(crate) fn at(&mut self, offset: usize) -> Place {
+        let offset = offset.min(self.text.len());
+        let between = self.text.get(self.offset..offset).unwrap_or_default();
+        for c in between.chars() {
+            if c == '\n' {
+                self.last = Place { line: self.last.line + 1, column: 1 };
+            } else {
+                self.last.column += 1;
+            }
+        }
+        self.offset = offset;
+        self.last
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::{Place, Places};
 
     fn place(text: &[u8], offset: usize) -> (usize, usize) {
         let place = Place::of(text, offset);
         (place.line, place.column)
+    }
+
+    #[test]
+    fn many_places_are_those_of_each() {
+        let text = "é = 1\r\n\nab\ncd";
+        let mut places = Places::of(text);
+        for (offset, _) in text.char_indices() {
+            assert_eq!(places.at(offset), Place::of(text.as_bytes(), offset), "{offset}");
+            assert_eq!(places.at(offset), Place::of(text.as_bytes(), offset), "{offset} again");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::place::{Place, Spot};
+use crate::place::{Place, Places, Spot};
 use crate::words;
 
 /// More would scroll the first ones away, and the first ones usually cause the rest.
@@ -22,6 +22,11 @@ impl Problem {
     /// Something wrong with the file as a whole.
     pub(crate) fn of_file(file: &str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         Self { file: file.into(), place: None, key: None, wrong: wrong.into(), right: right.into() }
+    }
+
+    /// Something wrong with `key` at a place.
+    pub(crate) fn at_place(file: &str, place: Place, key: &str, wrong: String, right: String) -> Self {
+        Self { file: file.into(), place: Some(place), key: Some(key.into()), wrong, right }
     }
 
     /// The name of the file, as it was given.
@@ -76,8 +81,15 @@ impl Problems {
 impl Problems {
     /// All the problems of several files, in the order given; `None` when there are none.
     pub(crate) fn joined(all: Vec<Problems>) -> Option<Self> {
-        let joined: Vec<Problem> = all.into_iter().flat_map(|problems| problems.0).collect();
-        (!joined.is_empty()).then_some(Self(joined))
+        Self::of(all.into_iter().flat_map(|problems| problems.0).collect())
+    }
+}
+
+impl Problems {
+    /// These problems, if there are any.
+    #[must_use]
+    pub fn of(problems: Vec<Problem>) -> Option<Self> {
+        (!problems.is_empty()).then_some(Self(problems))
     }
 }
 
@@ -109,8 +121,9 @@ impl std::error::Error for Problems {}
 pub(crate) struct Report<'t> {
     /// The name and the text of each file.
     sources: Vec<(&'t str, &'t str)>,
-    /// With the index of the file, for the order in which they are shown.
-    found: Vec<(usize, Problem)>,
+    /// With the index of the file and the offset there, for the order in which they are shown. Their
+    /// places are found at the end, all in one pass.
+    found: Vec<(usize, Option<usize>, Problem)>,
 }
 
 impl<'t> Report<'t> {
@@ -150,6 +163,13 @@ impl<'t> Report<'t> {
         format!("{}:{}", words::printable(self.name(spot.file)), self.place(spot).line)
     }
 
+    /// The places of many spots, which must be in their order.
+    pub(crate) fn places(&self, spots: impl Iterator<Item = Spot>) -> Vec<Place> {
+        let mut walks: Vec<Places<'_>> = self.sources.iter().map(|(_, text)| Places::of(text)).collect();
+        let start = Place { line: 1, column: 1 };
+        spots.map(|spot| walks.get_mut(spot.file).map_or(start, |walk| walk.at(spot.offset))).collect()
+    }
+
     /// Whether nothing was noted yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -165,9 +185,8 @@ impl<'t> Report<'t> {
     }
 
     fn push(&mut self, file: usize, spot: Option<Spot>, key: Option<String>, wrong: String, right: String) {
-        let place = spot.map(|spot| self.place(spot));
-        let problem = Problem { file: self.name(file).to_owned(), place, key, wrong, right };
-        self.found.push((file, problem));
+        let problem = Problem { file: self.name(file).to_owned(), place: None, key, wrong, right };
+        self.found.push((file, spot.map(|spot| spot.offset), problem));
     }
 
     /// The result if nothing was noted, else all that was noted, in the order of the texts.
@@ -178,8 +197,17 @@ impl<'t> Report<'t> {
                 if self.is_empty() {
                     self.whole(0, "cannot be read", "please report this as a bug");
                 }
-                self.found.sort_by_key(|(file, problem)| (*file, problem.place));
-                Err(Problems(self.found.into_iter().map(|(_, problem)| problem).collect()))
+                self.found.sort_by_key(|(file, offset, _)| (*file, *offset));
+                let spots = self
+                    .found
+                    .iter()
+                    .filter_map(|(file, offset, _)| Some(Spot { file: *file, offset: (*offset)? }));
+                let mut places = self.places(spots).into_iter();
+                let placed = |(_, offset, problem): (usize, Option<usize>, Problem)| Problem {
+                    place: offset.and_then(|_| places.next()),
+                    ..problem
+                };
+                Err(Problems(self.found.into_iter().map(placed).collect()))
             }
         }
     }

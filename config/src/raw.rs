@@ -3,6 +3,8 @@
 mod mail;
 mod table;
 
+use std::collections::HashMap;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 use toml::value::Datetime;
@@ -242,12 +244,14 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
 
 /// Each key once: what a second file sets again is reported and left out.
 fn set_once<'t>(entries: Vec<Entry<'t>>, problems: &mut Report<'_>) -> Vec<Entry<'t>> {
-    let mut kept: Vec<Entry<'_>> = Vec::new();
+    let mut first = HashMap::new();
+    let mut kept = Vec::new();
     for entry in entries {
-        if let Some(first) = kept.iter().find(|one| one.name == entry.name) {
-            let wrong = format!("is set at {} too", problems.seen_from(entry.key, first.key));
+        if let Some(first) = first.get(entry.name) {
+            let wrong = format!("is set at {} too", problems.seen_from(entry.key, *first));
             problems.at(entry.key, entry.name, wrong, "keep it in one of the files");
         } else {
+            first.insert(entry.name, entry.key);
             kept.push(entry);
         }
     }

@@ -11,6 +11,21 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance <= best.chars().count().max(3) / 3 + 1).then_some(best)
 }
 
+/// The nearest of the names of this host, if a third of the letters or fewer differ: "whel" is
+/// "wheel", "ops" is not "lp". Upper and lower case do not differ.
+pub(crate) fn nearest_name<'k>(name: &str, known: &'k [String]) -> Option<&'k str> {
+    let length = name.chars().count();
+    // A longer name is no misspelling, and comparing it would cost time for nothing.
+    if length > 64 {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let near = |one: &String| one.chars().count().abs_diff(length) <= length / 3 + 1;
+    let known = known.iter().filter(|one| near(one));
+    let (distance, best) = known.map(|one| (distance(&lower, &one.to_lowercase()), one.as_str())).min()?;
+    (distance <= (length / 3).max(1)).then_some(best)
+}
+
 /// "a, b or c".
 pub(crate) fn listed(words: &[&str]) -> String {
     match words {
@@ -62,6 +77,19 @@ mod tests {
         assert_eq!(nearest("x", KEYS), None);
         assert_eq!(nearest(&"g".repeat(100_000), KEYS), None);
         assert_eq!(nearest("group", &[]), None);
+    }
+
+    #[test]
+    fn names_of_the_host() {
+        let known = ["root", "wheel", "ssh-users", "lp"].map(str::to_owned);
+        assert_eq!(nearest_name("whel", &known), Some("wheel"));
+        assert_eq!(nearest_name("Wheel", &known), Some("wheel"));
+        assert_eq!(nearest_name("ssh_users", &known), Some("ssh-users"));
+        assert_eq!(nearest_name("hweel", &known), Some("wheel"));
+        assert_eq!(nearest_name("ops", &known), None);
+        assert_eq!(nearest_name("operators", &known), None);
+        assert_eq!(nearest_name(&"w".repeat(10_000), &known), None);
+        assert_eq!(nearest_name("whel", &[]), None);
     }
 
     #[test]

@@ -323,6 +323,18 @@ fn all_problems_at_once_in_the_order_of_the_file() {
     assert_eq!(problems.to_string().lines().count(), 6);
 }
 
+/// A megabyte of mistakes is read in a moment, too.
+#[test]
+fn many_problems_take_no_time() {
+    let count = 10_000;
+    let text: String = (0..count).map(|n| format!("{n}='{}'\n", "x".repeat(80))).collect();
+    let begun = std::time::Instant::now();
+    let problems = problems(&format!("{text}{P}"));
+    assert_eq!(problems.iter().count(), count);
+    assert_eq!(problems.iter().last().and_then(countersign_config::Problem::line), Some(count));
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn columns_count_characters_not_bytes() {
     assert_eq!(

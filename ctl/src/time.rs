@@ -1,5 +1,11 @@
 //! Times as people read them, without time zones: a login on one host is read on another.
 
+/// Seconds since 1970 by this host's clock; 0 when it stands before 1970.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// `2026-11-22 07:30:12Z`, from seconds since 1970.
 pub(crate) fn utc(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

@@ -47,13 +47,14 @@ impl Host {
         let high_water = HighWater::default();
         let (store, closed) = Store::open(layout.clone(), instance, high_water.clone())?;
         let overrides = Overrides::new(store.overrides_at_start()?);
+        let clock = Clock::new(high_water)?;
         let host = Self {
             overrides: RwLock::new(Arc::new(overrides)),
             changing: Mutex::new(()),
             store,
-            policies: Policies::open(config, also_owner, layout, Arc::clone(&keys))?,
+            policies: Policies::open(config, also_owner, layout, Arc::clone(&keys), clock.clone())?,
             keys,
-            clock: Clock::new(high_water)?,
+            clock,
             hasher: Semaphore::new(1),
             admins: Directory::new(
                 ADMIN_GROUPS

@@ -1,6 +1,7 @@
 //! The policy in force: from the file where it is whole and not weaker than what held before, else
 //! the last good one from the state directory.
 
+use crate::clock::Clock;
 use crate::decide::weaken::weakened;
 use crate::error::Error;
 use crate::journal;
@@ -54,6 +55,7 @@ pub struct Reload {
 
 /// Where policies come from, which are in force, and what is wrong with the file on disk.
 pub struct Policies {
+    clock: Clock,
     file: PathBuf,
     also_owner: Option<u32>,
     layout: Layout,
@@ -78,6 +80,7 @@ impl Policies {
         also_owner: Option<u32>,
         layout: Layout,
         keys: Arc<Keys>,
+        clock: Clock,
     ) -> Result<Self, Error> {
         let kept = last_good::read(&layout, &keys)?;
         let last = kept.as_ref().map(parse).transpose()?;
@@ -109,10 +112,11 @@ impl Policies {
                 &[("why", &one_line(trouble))],
             );
         }
-        for warning in &config.warnings {
-            journal::warning("policy", &[("warning", warning)]);
+        for warning in warnings(&config, &clock) {
+            journal::warning("policy", &[("warning", &warning)]);
         }
         Ok(Self {
+            clock,
             file: file.to_owned(),
             also_owner,
             layout,
@@ -145,6 +149,14 @@ impl Policies {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes each group of the policies in force that must exist and does not. Blocks, so that no start
+    /// waits for it.
+    pub fn warn_of_groups(&self) {
+        for group in Directory::missing_groups(&self.current().config) {
+            journal::warning("policy", &[("warning", &until_it_exists(&group))]);
+        }
     }
 
     /// Puts the file on disk into force, all of it or nothing. Blocks: it reads files, asks the
@@ -180,15 +192,12 @@ impl Policies {
         let files = countersign_config::read(&self.file, self.also_owner).map_err(refused)?;
         let config = countersign_config::parse_all(&files).map_err(refused)?;
         let next = InForce::new(config);
-        let mut warnings = next.config.warnings.clone();
-        for group in next.directory.missing_groups() {
-            let text = format!(
-                "group \"{group}\" does not exist on this host; write \"{group}?\" if it may be missing"
-            );
-            if strict_groups {
-                return Err(Error::InvalidArgument(text));
-            }
-            warnings.push(format!("{text}. Until it exists, everybody counts as a member"));
+        let mut warnings = warnings(&next.config, &self.clock);
+        let missing = Directory::missing_groups(&next.config);
+        if !strict_groups {
+            warnings.extend(missing.iter().map(until_it_exists));
+        } else if let Some(problems) = countersign_config::Problems::of(missing) {
+            return Err(refused(problems));
         }
         let current = self.current();
         let changed = current.config != next.config;
@@ -217,6 +226,15 @@ fn parse(files: &Files) -> Result<Config, Error> {
     countersign_config::parse_all(files).map_err(|problems| {
         Error::unavailable(format!("the last good policy in the state directory was written by another version and cannot be read: {problems}"))
     })
+}
+
+/// What is allowed but probably not meant, by now.
+fn warnings(config: &Config, clock: &Clock) -> Vec<String> {
+    clock.now().map_or_else(|_| config.warnings.clone(), |now| config.warnings_at(now.date))
+}
+
+fn until_it_exists(group: &countersign_config::Problem) -> String {
+    format!("{group}. Until it exists, everybody counts as a member")
 }
 
 fn weaker_trouble(weaker: &[String]) -> String {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use toml::value::Datetime;
 
 use super::date;
-use super::values::{Empty, acceptable, choice, choices, groups, length, names, networks, parsed, text};
+use super::values::{Empty, acceptable, choice, choices, group_list, length, names, networks, parsed, text};
 use crate::address;
+use crate::groups::{self, Named};
 use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{At, Key, RawExcept, RawNetworks, RawPolicy, Words};
@@ -40,6 +41,8 @@ pub(super) struct Block {
     pub(super) factors: Option<Spot>,
     /// `enroll_by` or `grace`.
     pub(super) deadline: Option<Spot>,
+    /// Those that must exist.
+    pub(super) groups: Vec<Named>,
     pub(super) mailbox: Option<Spot>,
     pub(super) address: Option<Spot>,
 }
@@ -51,6 +54,7 @@ pub(super) fn policy(
     problems: &mut Report<'_>,
 ) -> Option<Block> {
     let (header, mailbox_at, address_at) = (raw.header, raw.mailbox.spot(), raw.address.spot());
+    let named = groups::named(&raw);
     let factors_at = raw.factors.spot();
     let deadline_at = raw.enroll_by.spot().or(raw.grace.spot());
     let users_at = raw.users.spot();
@@ -63,7 +67,7 @@ pub(super) fn policy(
     let name = name(raw.name, header, names_before, problems);
     let status = choice(raw.status, "policy.status", STATUS, Status::Enforce, problems);
     let require = choice(raw.require, "policy.require", REQUIRE, Require::Everyone, problems);
-    let groups = groups(raw.groups, "policy.groups", everyone, problems);
+    let groups = group_list(raw.groups, "policy.groups", everyone, problems);
     let users = names(raw.users, "policy.users", Kind::User, nobody_more, problems);
     let except = except(raw.except, problems);
     let services = names(raw.services, "policy.services", Kind::Service, all_services, problems);
@@ -119,6 +123,7 @@ pub(super) fn policy(
         header,
         factors: factors_at,
         deadline: deadline_at,
+        groups: named,
         mailbox: mailbox_at,
         address: address_at,
     })
@@ -166,7 +171,7 @@ fn except(raw: Key<RawExcept>, problems: &mut Report<'_>) -> Option<Except> {
         problems.at(spot, "policy.except", "is empty, so it excepts nothing", right);
         return None;
     }
-    let groups = groups(raw.groups, "policy.except.groups", EXCEPTS_NOTHING, problems);
+    let groups = group_list(raw.groups, "policy.except.groups", EXCEPTS_NOTHING, problems);
     let users = names(raw.users, "policy.except.users", Kind::User, EXCEPTS_NOTHING, problems);
     Some(Except { groups: groups?.unwrap_or_default(), users: users?.unwrap_or_default() })
 }

@@ -170,7 +170,7 @@ pub(super) fn length(
 }
 
 /// Groups, where a trailing `?` stands for "may be missing". `None`s as with [`text`].
-pub(super) fn groups(
+pub(super) fn group_list(
     raw: Key<Words>,
     key: &str,
     empty: Empty,

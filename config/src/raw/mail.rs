@@ -1,5 +1,7 @@
 //! `[email]` and `[mailbox.NAME]` as written.
 
+use std::collections::HashMap;
+
 use toml::de::DeValue;
 
 use super::table::{self, Entry, Table, type_is};
@@ -67,6 +69,7 @@ pub(super) fn email(keys: &mut Table<'_, '_, '_>) -> RawEmail {
 pub(super) fn mailboxes(entries: Vec<Entry<'_>>, problems: &mut Report<'_>) -> Option<Vec<RawMailbox>> {
     let right = "write a line [mailbox.NAME], and its keys below it";
     let mut mailboxes: Vec<RawMailbox> = Vec::new();
+    let mut first: HashMap<&str, Spot> = HashMap::new();
     let mut sound = true;
     for entry in entries {
         let DeValue::Table(named) = entry.value.get_ref() else {
@@ -83,8 +86,8 @@ pub(super) fn mailboxes(entries: Vec<Entry<'_>>, problems: &mut Report<'_>) -> O
                 sound = false;
                 continue;
             };
-            if let Some(first) = mailboxes.iter().find(|one| one.name.value == entry.name) {
-                let wrong = format!("is set at {} too", problems.seen_from(entry.key, first.name.spot));
+            if let Some(first) = first.insert(entry.name, entry.key) {
+                let wrong = format!("is set at {} too", problems.seen_from(entry.key, first));
                 problems.at(entry.key, key, wrong, "keep it in one of the files");
                 sound = false;
                 continue;

@@ -9,7 +9,7 @@ use crate::cli::PolicyCheck;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
 use crate::terminal::Screen;
-use crate::{json, text};
+use crate::{json, text, time};
 
 /// Where the daemon looks.
 const POLICY_FILE: &str = "/etc/countersign/countersign.toml";
@@ -17,6 +17,7 @@ const POLICY_FILE: &str = "/etc/countersign/countersign.toml";
 /// What was found out about a configuration.
 struct Checked {
     problems: Vec<String>,
+    warnings: Vec<String>,
     /// `None` when it cannot be read as one.
     config: Option<Config>,
 }
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &PolicyCheck) -> Result<(), Failure> {
 fn check(path: &Path, also_owner: Option<u32>, no_groups: bool) -> Checked {
     let broken = |problems: &Problems| Checked {
         problems: problems.iter().map(ToString::to_string).collect(),
+        warnings: Vec::new(),
         config: None,
     };
     let files = match read(path, also_owner) {
@@ -51,8 +53,8 @@ fn check(path: &Path, also_owner: Option<u32>, no_groups: bool) -> Checked {
     };
     match parse_all(&files) {
         Ok(config) => {
-            let problems = if no_groups { Vec::new() } else { groups::problems(&files) };
-            Checked { problems, config: Some(config) }
+            let problems = if no_groups { Vec::new() } else { groups::problems(&config) };
+            Checked { problems, warnings: config.warnings_at(time::now()), config: Some(config) }
         }
         Err(problems) => broken(&problems),
     }
@@ -60,9 +62,7 @@ fn check(path: &Path, also_owner: Option<u32>, no_groups: bool) -> Checked {
 
 fn lines(checked: &Checked) -> Vec<String> {
     let mut lines = checked.problems.clone();
-    if let Some(config) = &checked.config {
-        lines.extend(config.warnings.iter().map(|warning| text::warning(warning)));
-    }
+    lines.extend(checked.warnings.iter().map(|warning| text::warning(warning)));
     lines.push(match &checked.config {
         Some(config) if checked.problems.is_empty() => {
             text::no_problems(config.policies.len(), &config.sources, &short(&config.hash))
@@ -77,7 +77,7 @@ fn as_json(checked: &Checked) -> String {
     json::check(&json::CheckLine {
         ok: checked.problems.is_empty(),
         problems: &checked.problems,
-        warnings: config.map_or(&[], |config| &config.warnings),
+        warnings: &checked.warnings,
         policies: config.map_or_else(Vec::new, |config| {
             config.policies.iter().map(|policy| policy.name.as_str()).collect()
         }),

@@ -2,17 +2,6 @@
 
 // ---- check ----
 
-pub(crate) fn no_group(group: &str, near: Option<&str>) -> String {
-    let right = match near {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "create it, or correct the name.".to_owned(),
-    };
-    format!(
-        "group \"{group}\" does not exist on this host; {right} \
-         Write \"{group}?\" where a host may lack it"
-    )
-}
-
 pub(crate) fn group_unanswered(group: &str, error: &str) -> String {
     format!(
         "group \"{group}\" cannot be looked up ({error}); \

@@ -47,6 +47,8 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             &[("error", &e.to_string())],
         );
     }
+    let policies = Arc::clone(&host);
+    drop(tokio::task::spawn_blocking(move || policies.policies.warn_of_groups()));
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     let mut watch = Watch::new(host.policies.file());
     // Not at the start: a host with a full disk starts without a write.

@@ -7,7 +7,7 @@
 mod nss;
 
 use crate::decide::policy::{Person, Resolution};
-use countersign_config::GroupRef;
+use countersign_config::{Config, GroupRef, Problem};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,14 +86,14 @@ impl Directory {
         person
     }
 
-    /// Groups that policies name, that must exist, and that do not resolve now. Blocks.
+    /// One problem for each place of a configuration that names a group which must exist and does not
+    /// resolve now. Blocks.
     #[must_use]
-    pub fn missing_groups(&self) -> Vec<String> {
-        self.groups
-            .iter()
-            .filter(|g| !g.may_be_missing && !nss::group_exists(&g.name))
-            .map(|g| g.name.clone())
-            .collect()
+    pub fn missing_groups(config: &Config) -> Vec<Problem> {
+        // Guesses come from here alone: a directory could take minutes to list its groups.
+        let known = std::fs::read("/etc/group").unwrap_or_default();
+        let known = countersign_config::group_names(&String::from_utf8_lossy(&known));
+        config.missing_groups(&known, |group| !nss::group_exists(group))
     }
 
     fn cached(&self, name: &str) -> Option<Person> {
