@@ -9,13 +9,14 @@ DESTDIR =
 
 STAGE = target/stage
 
-.PHONY: help build stage lint test demo bench install
+.PHONY: help build stage lint test demo bench deb install
 help:
 	@echo 'make demo            try it: a real ssh login with a code, in private namespaces'
 	@echo 'make demo SCRIPT=1   the same, unattended'
 	@echo 'make test            install what is needed, lint, build, run every test'
 	@echo 'make build           what is shipped, into $(STAGE)'
 	@echo 'make lint            formatting, clippy, dependencies, scripts, packaging'
+	@echo 'make deb             the Debian package, into target/deb'
 	@echo 'make bench           against pam_google_authenticator and pam_oath'
 	@echo 'make install         DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
 
@@ -31,6 +32,9 @@ test:
 
 demo:
 	@scripts/as-root scripts/demo $(if $(SCRIPT),--script)
+
+deb: stage
+	@scripts/deb
 
 bench:
 	@scripts/as-root scripts/bench
@@ -57,6 +61,8 @@ install:
 		$(DESTDIR)$(PREFIX)/share/polkit-1/actions/org.countersign1.policy
 	install -D -m 644 packaging/usr/share/dbus-1/system.d/org.countersign1.Mailer.conf \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.countersign1.Mailer.conf
+	install -D -m 644 packaging/usr/share/pam-configs/countersign \
+		$(DESTDIR)$(PREFIX)/share/pam-configs/countersign
 	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.service \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.service
 	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.Mailer.service \

@@ -34,6 +34,7 @@
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
 //! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
+//! | a booted Debian with systemd, the package installed in it | [`Booted`] |
 //! | the incumbents, for control | [`controls`] |
 //! | syscall faults, full and read-only volumes | [`faults`] |
 //! | what the machine must have, or a loud skip | [`require!`] |
@@ -41,6 +42,7 @@
 //! One test is one process (nextest): environment, syslog and namespaces are its own.
 
 pub mod artifacts;
+pub mod booted;
 pub mod bus;
 pub mod caller;
 pub mod certificates;
@@ -74,6 +76,7 @@ pub mod talk;
 pub mod wire;
 pub mod world;
 
+pub use booted::Booted;
 pub use bus::{Broker, PrivateBus};
 pub use caller::Caller;
 pub use clock::Clock;
