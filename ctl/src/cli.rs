@@ -49,6 +49,9 @@ pub(crate) enum Verb {
     Require(Require),
     /// Take this host's clock for right after it once stood later
     AcceptClock(AcceptClock),
+    /// Mail: what sends codes and notices
+    #[command(subcommand)]
+    Email(EmailVerb),
     /// Check, explain and apply the policy file
     #[command(subcommand)]
     Policy(PolicyVerb),
@@ -181,6 +184,25 @@ pub(crate) struct AcceptClock {
 }
 
 #[derive(Subcommand)]
+pub(crate) enum EmailVerb {
+    /// Send a test letter and show how far it comes, stage by stage
+    Test(EmailTest),
+}
+
+#[derive(Args)]
+pub(crate) struct EmailTest {
+    /// Where the letter goes
+    #[arg(value_parser = address)]
+    pub(crate) address: String,
+    /// Which [mailbox.NAME] sends it; needed where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mailbox: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
 pub(crate) enum PolicyVerb {
     /// Show every problem of a policy file; needs no daemon
     Check(PolicyCheck),
@@ -266,6 +288,15 @@ fn user(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A mail address as mail servers take it without quoting.
+fn address(text: &str) -> Result<String, &'static str> {
+    if countersign_config::is_address(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("write an address such as alice@example.org, without a name beside it")
+    }
+}
+
 /// The name of a PAM service, which is the name of a file.
 fn service(text: &str) -> Result<String, &'static str> {
     match text {
@@ -330,6 +361,8 @@ mod tests {
         assert!(usage(&["countersignctl", "reset", "alice", "--reason", "a\nb"]));
         assert!(usage(&["countersignctl", "log", "--limit", "0"]));
         assert!(usage(&["countersignctl", "log", "-o"]));
+        assert!(usage(&["countersignctl", "email", "test"]));
+        assert!(usage(&["countersignctl", "email", "test", "a@b\nBcc: c@d"]));
         assert!(usage(&["countersignctl", "policy"]));
         assert!(usage(&["countersignctl", "policy", "explain"]));
         assert!(usage(&["countersignctl", "policy", "explain", "alice", "--from", "host.example"]));

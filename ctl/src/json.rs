@@ -1,5 +1,6 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
+use countersign_protocol::mailer::Stage;
 use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person, Session};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -46,6 +47,16 @@ pub(crate) fn login(login: &Login) -> String {
         last_try: unless_never(login.last_try),
         confirmed: login.confirmed,
     })
+}
+
+/// What came of a test letter.
+pub(crate) fn mail_test(outcome: &str, stages: &[Stage]) -> String {
+    #[derive(Serialize)]
+    struct Line<'s> {
+        outcome: &'s str,
+        stages: &'s [Stage],
+    }
+    to_line(&Line { outcome, stages })
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ mod accept_clock;
 mod bus;
 mod cli;
 mod date;
+mod email;
 mod enroll;
 mod errors;
 mod exempt;

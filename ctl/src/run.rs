@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, PolicyVerb, Verb};
+use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, bus, enroll, exempt, forget, log, policy, require, reset, status, terminal, text, unlock,
-    users,
+    accept_clock, bus, email, enroll, exempt, forget, log, policy, require, reset, status, terminal, text,
+    unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -39,6 +39,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
         Verb::Policy(PolicyVerb::Explain(_))
+        | Verb::Email(_)
         | Verb::Status(_)
         | Verb::Log(_)
         | Verb::Users(_)
@@ -57,6 +58,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Exempt(args) => exempt::run(&manager, args).await,
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
+        Verb::Email(EmailVerb::Test(args)) => email::test(&manager, &args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::run(&manager, &args).await,

@@ -7,6 +7,7 @@ mod hostile;
 mod linked;
 mod login;
 mod real;
+mod tool;
 
 use countersign_tests::certificates::Authority;
 use countersign_tests::mailer::{Sent, send};

@@ -1,0 +1,120 @@
+//! The sentences of `email`.
+
+pub(crate) const OK: &str = "ok";
+pub(crate) const FAILED: &str = "FAILED";
+
+pub(crate) fn sent(address: &str) -> String {
+    format!("The server has taken the letter. Look whether it arrives at {address}, and how soon.")
+}
+
+pub(crate) const UNKNOWN: &str = "The letter was handed over and the server did not say whether it took it. Look whether it \
+     arrives; if this happens again, the server checks letters for too long before it answers.";
+
+pub(crate) const NO_MAILER: &str = "countersign-mailer is not installed, or the bus does not know it yet.\n\
+     Run: systemctl reload dbus; systemctl status countersign-mailer";
+
+pub(crate) const NOT_ROOT: &str = "Only root may test a mailbox. Run this as root.";
+
+pub(crate) fn not_started(said: &str) -> String {
+    format!(
+        "countersign-mailer could not be started: {said}\n\
+         Run: journalctl -u countersign-mailer"
+    )
+}
+
+/// What to do about a stage that failed.
+pub(crate) fn advice(stage: &str, cause: &str) -> &'static str {
+    match (stage, cause) {
+        (_, "no-mailbox") => "No mailbox is configured. Write [mailbox.NAME] into the configuration.",
+        (_, "which-mailbox") => "There are several mailboxes. Say which: --mailbox NAME",
+        (_, "unknown-mailbox") => "The configuration has no mailbox of that name. Look for [mailbox.NAME].",
+        (_, "bad-configuration") => "The configuration has problems. Run: countersignctl policy check",
+        (_, "no-secret") => {
+            "The mailbox has a login and no secret. Write the password or token alone into that file, \
+             owned by root:countersign-mail, mode 0640; or write login = \"none\"."
+        }
+        (_, "open-secret") => {
+            "The file with the secret must belong to root and be closed to others. \
+             Run: chown root:countersign-mail FILE; chmod 0640 FILE"
+        }
+        (_, "unreadable-secret") => {
+            "The mailer cannot read the file with the secret. \
+             Run: chown root:countersign-mail FILE; chmod 0640 FILE"
+        }
+        (_, "bad-secret") => {
+            "The file must hold the secret and nothing else: one line of text, without control characters."
+        }
+        (_, "login-in-clear") => "A login is never sent in clear. Write login = \"none\", or another tls.",
+        (_, "not-loopback") => {
+            "tls = \"none\" is for a server on this host, and this name is another host. \
+             Write tls = \"implicit\" or \"starttls\"."
+        }
+        (_, "unknown-host") => {
+            "The server's name is not known here. Correct server, or look at the DNS of this host."
+        }
+        (_, "no-connection") => {
+            "Nobody listens there, or something in between refuses. Is the port right (465 implicit, 587 \
+             starttls), and does a firewall let this host out to it?"
+        }
+        (_, "no-starttls") => {
+            "The server offers no STARTTLS, so nothing was sent. Try tls = \"implicit\" with port 465. If it \
+             offers STARTTLS elsewhere, something in between removes it."
+        }
+        (_, "no-tls") => "What answers does not speak TLS there. Try tls = \"starttls\" (port 587).",
+        (_, "unknown-issuer" | "self-signed") => {
+            "Nobody this host trusts vouches for the server's certificate. If it is your own server, name \
+             the certificate of your authority with ca_file; a certificate that signed itself cannot be used."
+        }
+        (_, "expired" | "not-valid-yet") => {
+            "The server's certificate does not hold at this time. Renew it, or set this host's clock."
+        }
+        (_, "wrong-name") => {
+            "The certificate is for another name. Write the name that is in the certificate as server."
+        }
+        (_, "bad-ca-file" | "no-authorities") => {
+            "The certificates to trust cannot be read. Correct ca_file (PEM, readable by everybody), or \
+             install ca-certificates."
+        }
+        ("login", "no-mechanism") => {
+            "The server offers no login of that kind (see what it said). Try login = \"password\" or \"xoauth2\"."
+        }
+        ("login", _) => {
+            "The server does not accept name and secret. Is user right, and the secret still valid? Some \
+             providers want an app password, others a token (login = \"xoauth2\")."
+        }
+        ("sender", _) => {
+            "The server does not let this account send as from. Correct from, or allow it there."
+        }
+        ("recipient", "rejected") => "The server does not take mail for this address. Try another address.",
+        ("message", "rejected") => "The server read the letter and did not take it; see what it said.",
+        (_, "out-of-turn" | "garbled" | "says-too-much") => {
+            "What answers there does not behave like a mail server. Correct server, port and tls."
+        }
+        (_, "timeout") => {
+            "The server did not answer in time. Is the port right (465 wants tls = \"implicit\", 587 \
+             \"starttls\"), and does a firewall drop what this host sends?"
+        }
+        (_, "hung-up" | "broken" | "tls") => {
+            "The server ended the connection. Is the port right (465 wants tls = \"implicit\", 587 \"starttls\")?"
+        }
+        _ => "See what the server said.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_plain_ascii() {
+        for (stage, cause) in [
+            ("tls", "unknown-issuer"),
+            ("login", "rejected"),
+            ("login", "no-mechanism"),
+            ("connect", "timeout"),
+        ] {
+            let text = advice(stage, cause);
+            assert!(text.is_ascii() && !text.starts_with("See"), "{stage} {cause}: {text}");
+        }
+    }
+}
