@@ -72,7 +72,7 @@ async fn sessions(bus: &Connection, planned: &mut [Planned], args: &PolicyApply)
             let answer =
                 read_line().map_err(|error| Failure::failed(text::cannot_read(&safe(&error.to_string()))))?;
             agreed = answer.is_some_and(|line| line.trim_ascii() == b"yes");
-            left = text::NOT_ENDED;
+            left = text::SESSIONS_LEFT;
         }
         end_or_leave(bus, planned, agreed).await;
     }

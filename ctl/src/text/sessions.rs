@@ -76,7 +76,7 @@ pub(crate) fn end_question(sessions: &str) -> String {
 pub(crate) const NOT_ENDED_UNASKED: &str = "the policy holds for new logins. Its open sessions were left, because nobody\n\
     could be asked. To end them:  countersignctl policy apply --now --yes";
 
-pub(crate) const NOT_ENDED: &str = "the policy holds for new logins. Its open sessions were left, because the\n\
+pub(crate) const SESSIONS_LEFT: &str = "the policy holds for new logins. Its open sessions were left, because the\n\
     answer was not yes. To end them:  countersignctl policy apply --now";
 
 pub(crate) const SOME_REFUSED: &str = "the policy is in force, but not every session was ended.\n\

@@ -119,7 +119,10 @@ async fn judge(
         match host.decide(force, &person, &session.service, source, moment) {
             Decision::Required(terms) => Some((terms, true)),
             Decision::RequiredIfEnrolled(terms) => Some((terms, false)),
-            Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy => None,
+            Decision::Exempt { .. }
+            | Decision::ReportOnly { .. }
+            | Decision::Off { .. }
+            | Decision::NoPolicy => None,
         }
     };
     let Some((terms, everybody)) = asked(&reload.after).await else { return Ok(None) };
