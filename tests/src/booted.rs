@@ -100,11 +100,8 @@ impl Booted {
     /// When it fails.
     pub fn ok(&self, script: &str) -> String {
         let output = self.run(script);
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{script}: {}\n{text}\n{}", output.status, self.trouble());
         text
     }

@@ -70,7 +70,9 @@ fn byp_14_a_key_alone_is_no_way_in_and_with_a_code_everything_works() {
     host.ok(&format!("scp -q {over} /etc/hostname alice@127.0.0.1:scp"));
     host.ok(&format!("echo 'put /etc/hostname sftp' | sftp -q {over} -b - alice@127.0.0.1"));
     host.ok(&format!("rsync -e 'ssh {over}' /etc/hostname alice@127.0.0.1:rsync"));
-    host.ok("cmp /etc/hostname ~alice/scp && cmp /etc/hostname ~alice/sftp && cmp /etc/hostname ~alice/rsync");
+    host.ok(
+        "cmp /etc/hostname ~alice/scp && cmp /etc/hostname ~alice/sftp && cmp /etc/hostname ~alice/rsync",
+    );
     let log = host.ok("countersignctl log alice --json");
     assert_eq!(log.matches("\"state\":\"verified\"").count(), 1, "{log}");
 }

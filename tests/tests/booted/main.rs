@@ -29,7 +29,12 @@ const SSHD: &str = "KbdInteractiveAuthentication yes\nPasswordAuthentication no\
 #[macro_export]
 macro_rules! require_boot {
     () => {
-        countersign_tests::require!(Root, Tool("systemd-nspawn"), Tool("nsenter"), File(countersign_tests::booted::ROOT));
+        countersign_tests::require!(
+            Root,
+            Tool("systemd-nspawn"),
+            Tool("nsenter"),
+            File(countersign_tests::booted::ROOT)
+        );
     };
 }
 
