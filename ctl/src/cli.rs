@@ -39,6 +39,10 @@ pub(crate) enum Verb {
     Users(Users),
     /// Remove all factors of USER, for a lost phone
     Reset(Reset),
+    /// Ask for a reset of USER, a colleague who lost the phone
+    RequestReset(RequestReset),
+    /// Show resets that were asked for, and approve or refuse one
+    Approve(Approve),
     /// Lift the locks of USER
     Unlock(Unlock),
     /// Forget the places from which USER passes unasked
@@ -103,12 +107,53 @@ pub(crate) struct Reset {
     /// Login name
     #[arg(value_parser = user)]
     pub(crate) user: String,
-    /// Why, for the log
+    /// Why, for the log and for USER
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
+    /// As root, without the approvals that are configured
+    #[arg(long)]
+    pub(crate) alone: bool,
+    /// End the open sessions of USER too
+    #[arg(long)]
+    pub(crate) end_sessions: bool,
     /// Do not ask first
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RequestReset {
+    /// Login name of the colleague
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// Why, for whoever approves it and for USER
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Approve {
+    /// The request's number; without it, all open requests
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) id: Option<u32>,
+    /// Refuse it instead
+    #[arg(long, requires_all = ["id", "reason"])]
+    pub(crate) refuse: bool,
+    /// Why it is refused, for the log and for the person
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "refuse")]
+    pub(crate) reason: Option<String>,
+    /// End the person's open sessions too
+    #[arg(long, requires = "id", conflicts_with = "refuse")]
+    pub(crate) end_sessions: bool,
+    /// Do not ask first
+    #[arg(long, requires = "id")]
+    pub(crate) yes: bool,
+    /// Show all open requests
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) list: bool,
+    /// One JSON object per request; times in seconds since 1970
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -359,6 +404,14 @@ mod tests {
         assert!(usage(&["countersignctl", "reset", "alice"]));
         assert!(usage(&["countersignctl", "reset", "alice", "--reason", " "]));
         assert!(usage(&["countersignctl", "reset", "alice", "--reason", "a\nb"]));
+        assert!(usage(&["countersignctl", "request-reset", "alice"]));
+        assert!(usage(&["countersignctl", "approve", "0"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--refuse"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--reason", "no"]));
+        assert!(usage(&["countersignctl", "approve", "--yes"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--json"]));
+        assert!(!usage(&["countersignctl", "approve", "3", "--refuse", "--reason", "no"]));
+        assert!(!usage(&["countersignctl", "approve", "--list", "--json"]));
         assert!(usage(&["countersignctl", "log", "--limit", "0"]));
         assert!(usage(&["countersignctl", "log", "-o"]));
         assert!(usage(&["countersignctl", "email", "test"]));

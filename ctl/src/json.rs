@@ -1,7 +1,7 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
 use countersign_protocol::mailer::Stage;
-use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person, Session};
+use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person, ResetRequest, Session};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -185,6 +185,35 @@ fn person_line(person: &Person) -> PersonLine<'_> {
         notices: None,
         overrides: person.overrides.iter().map(override_line).collect(),
     }
+}
+
+#[derive(Serialize)]
+struct ResetRequestLine<'r> {
+    id: u32,
+    user: &'r str,
+    uid: u32,
+    requester: &'r str,
+    reason: &'r str,
+    asked: i64,
+    until: i64,
+    approved: &'r [String],
+    missing: u32,
+}
+
+/// One request, one line of `approve --json`.
+pub(crate) fn reset_request(request: &ResetRequest) -> String {
+    let ResetRequest { id, user, uid, requester, reason, asked, until, approved, missing } = request;
+    to_line(&ResetRequestLine {
+        id: *id,
+        user,
+        uid: *uid,
+        requester,
+        reason,
+        asked: *asked,
+        until: *until,
+        approved,
+        missing: *missing,
+    })
 }
 
 /// The daemon, for `status --json`.

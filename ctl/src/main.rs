@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accept_clock;
+mod approve;
 mod bus;
 mod cli;
 mod date;
@@ -17,10 +18,10 @@ mod output;
 mod overrides;
 mod policy;
 mod qr;
+mod request_reset;
 mod require;
 mod reset;
 mod run;
-#[allow(dead_code, reason = "all sessions of one person are ended by `reset`, which comes")]
 mod sessions;
 mod status;
 mod strays;

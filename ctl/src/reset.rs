@@ -5,9 +5,10 @@ use std::io::IsTerminal;
 use countersign_protocol::manager::ManagerProxy;
 
 use crate::cli::Reset;
-use crate::errors::Failure;
+use crate::errors::{Exit, Failure};
 use crate::output::Output;
-use crate::terminal::{Screen, ask, read_line, safe};
+use crate::sessions::{self, End};
+use crate::terminal::{Screen, consent};
 use crate::{text, users};
 
 /// Nobody can be asked on a pipe, and what comes down a pipe is no consent.
@@ -21,17 +22,49 @@ pub(crate) fn refuse_early(args: &Reset) -> Result<(), Failure> {
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Reset) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let user = screen.show(&args.user);
-    if !args.yes {
-        let person = manager.status(&args.user).await?;
-        ask(&text::reset_question(&user, person.uid, &screen.show(&users::factors(&person))));
-        let answer =
-            read_line().map_err(|error| Failure::failed(text::cannot_read(&safe(&error.to_string()))))?;
-        if answer.is_none_or(|line| line.trim_ascii() != b"yes") {
-            return Err(Failure::failed(text::NOT_RESET));
-        }
+    // Asked for before, since afterwards somebody whose account is gone is not known any more.
+    let person = if args.yes && !args.end_sessions { None } else { Some(manager.status(&args.user).await?) };
+    if let (Some(person), false) = (&person, args.yes)
+        && !consent(&text::reset_question(&user, person.uid, &screen.show(&users::factors(person))))?
+    {
+        return Err(Failure::failed(text::NOT_RESET));
     }
-    let removed = manager.reset(&args.user, &args.reason).await?;
+    let removed = manager.reset(&args.user, &args.reason, args.alone).await?;
     let mut out = Output::stdout();
     out.line(&text::reset_done(&user, removed))?;
-    out.flush()
+    out.flush()?;
+    match person {
+        Some(person) => after_reset(manager, &args.user, person.uid, args.end_sessions).await,
+        None => Ok(()),
+    }
+}
+
+/// Ends the open sessions of somebody who was reset, or says that they go on.
+pub(crate) async fn after_reset(
+    manager: &ManagerProxy<'_>,
+    user: &str,
+    uid: u32,
+    end_sessions: bool,
+) -> Result<(), Failure> {
+    let screen = Screen::stdout();
+    let shown = screen.show(user);
+    let mut out = Output::stdout();
+    if !end_sessions {
+        out.line(&text::sessions_stay(&shown))?;
+        return out.flush();
+    }
+    let ends = sessions::end_all_of(manager.inner().connection(), uid)
+        .await
+        .map_err(|why| Failure::failed(text::reset_but(&shown) + why.message()))?;
+    if ends.is_empty() {
+        out.line(&text::no_sessions(&shown))?;
+    }
+    for (session, end) in &ends {
+        out.line(&session.line(user, end, screen))?;
+    }
+    out.flush()?;
+    if ends.iter().any(|(_, end)| matches!(end, End::Refused(_))) {
+        return Err(Failure::new(Exit::Failed, ""));
+    }
+    Ok(())
 }

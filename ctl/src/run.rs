@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, bus, email, enroll, exempt, forget, log, policy, require, reset, status, terminal, text,
-    unlock, users,
+    accept_clock, approve, bus, email, enroll, exempt, forget, log, policy, request_reset, require, reset,
+    status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -35,6 +35,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Exempt(args) => exempt::refuse_early(args)?,
         Verb::Require(args) => require::refuse_early(args)?,
         Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
+        Verb::Approve(args) => approve::refuse_early(args)?,
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
@@ -43,6 +44,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Status(_)
         | Verb::Log(_)
         | Verb::Users(_)
+        | Verb::RequestReset(_)
         | Verb::Unlock(_)
         | Verb::Forget(_) => {}
     }
@@ -53,6 +55,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Log(args) => log::run(&manager, args).await,
         Verb::Users(args) => users::run(&manager, args).await,
         Verb::Reset(args) => reset::run(&manager, args).await,
+        Verb::RequestReset(args) => request_reset::run(&manager, args).await,
+        Verb::Approve(args) => approve::run(&manager, args).await,
         Verb::Unlock(args) => unlock::run(&manager, args).await,
         Verb::Forget(args) => forget::run(&manager, args).await,
         Verb::Exempt(args) => exempt::run(&manager, args).await,

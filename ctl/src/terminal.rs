@@ -7,6 +7,9 @@ use std::os::fd::AsFd;
 
 use zeroize::Zeroizing;
 
+use crate::errors::Failure;
+use crate::text;
+
 /// Columns where the terminal does not say.
 const USUAL_WIDTH: usize = 80;
 /// The longest line that is read: far more than any code or answer.
@@ -92,6 +95,14 @@ pub(crate) fn complain(line: &str) {
 pub(crate) fn ask(question: &str) {
     let mut stderr = std::io::stderr();
     drop(write!(stderr, "{question}").and_then(|()| stderr.flush()));
+}
+
+/// Whether the person at the terminal types yes.
+pub(crate) fn consent(question: &str) -> Result<bool, Failure> {
+    ask(question);
+    let answer =
+        read_line().map_err(|error| Failure::failed(text::cannot_read(&safe(&error.to_string()))))?;
+    Ok(answer.is_some_and(|line| line.trim_ascii() == b"yes"))
 }
 
 /// One line of standard input without its end; `None` at the end of input.

@@ -6,12 +6,14 @@
 pub(crate) mod email;
 mod overrides;
 mod policy;
+mod reset;
 mod sessions;
 
 use std::fmt::Display;
 
 pub(crate) use overrides::*;
 pub(crate) use policy::*;
+pub(crate) use reset::*;
 pub(crate) use sessions::*;
 
 pub(crate) const NEVER: &str = "never";
@@ -257,29 +259,7 @@ pub(crate) fn newest_only(limit: u64) -> String {
     format!("(The newest {limit}. For more:  countersignctl log --limit N)")
 }
 
-// ---- reset, unlock, forget ----
-
-pub(crate) const RESET_NEEDS_YES: &str = "reset asks before it removes anything, and standard input is no terminal.\n\
-    Nothing was changed. Add --yes if you are sure.";
-
-pub(crate) fn reset_question(user: &str, uid: u32, factors: &str) -> String {
-    format!(
-        "{user} (uid {uid}) has: {factors}.\n\
-         All of it is removed. Where a policy requires a second factor, {user} cannot\n\
-         log in until enrolled again.\n\
-         Type yes to go on: "
-    )
-}
-
-pub(crate) const NOT_RESET: &str = "not reset, because the answer was not yes. Nothing was changed.";
-
-pub(crate) fn reset_done(user: &str, removed: u32) -> String {
-    match removed {
-        0 => format!("{user} had no factor; nothing was removed."),
-        1 => format!("1 factor of {user} removed. To enroll again:  countersignctl enroll {user}"),
-        n => format!("{n} factors of {user} removed. To enroll again:  countersignctl enroll {user}"),
-    }
-}
+// ---- unlock, forget ----
 
 pub(crate) fn unlocked(user: &str, lifted: u32) -> String {
     match lifted {

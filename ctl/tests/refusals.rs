@@ -24,7 +24,7 @@ fn reset_without_a_terminal_needs_yes() {
     let ended = piped(&mut ctl(&bus.address(), &[&args[..], &["--yes"]].concat()), "");
     assert_eq!(ended.code, 0);
     assert!(ended.out.contains("2 factors of alice removed"), "{}", ended.out);
-    assert_eq!(daemon.calls(), ["Reset alice phone lost"]);
+    assert_eq!(daemon.calls(), ["Reset alice phone lost false"]);
 }
 
 #[test]

@@ -9,7 +9,11 @@
 //! Enroll(s user)                                 -> (sssss)      enrollment, uri, secret, issuer, account
 //! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
 //! CancelEnrollment(s enrollment)
-//! Reset(s user, s reason)                        -> u            factors removed
+//! Reset(s user, s reason, b alone)               -> u            factors removed
+//! RequestReset(s user, s reason, s proof)        -> u            the request's number
+//! ResetRequests()                                -> a request    oldest first
+//! ApproveReset(u id)                             -> u            approvals missing; 0: done
+//! RefuseReset(u id, s reason)
 //! Unlock(s user, s reason)                       -> u            locks lifted
 //! Forget(s user)                                 -> u            remembered sources forgotten
 //! ExplainPolicy(s user, s service, s from, x at) -> explanation  at: seconds since 1970, 0 is now
@@ -118,6 +122,29 @@ pub struct Override {
     pub by_uid: u32,
     /// When it was decided, in seconds since 1970.
     pub made: i64,
+}
+
+/// A reset that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct ResetRequest {
+    /// Its number.
+    pub id: u32,
+    /// Whom it is about.
+    pub user: String,
+    /// Their uid.
+    pub uid: u32,
+    /// Who asked.
+    pub requester: String,
+    /// Why.
+    pub reason: String,
+    /// When, in seconds since 1970.
+    pub asked: i64,
+    /// When it lapses, in seconds since 1970.
+    pub until: i64,
+    /// Who agreed.
+    pub approved: Vec<String>,
+    /// How many must still agree.
+    pub missing: u32,
 }
 
 /// One policy as a login met it.
@@ -272,8 +299,18 @@ pub trait Manager {
     fn confirm_enrollment(&self, enrollment: &str, code: &[u8]) -> zbus::Result<Vec<String>>;
     /// Throws it away.
     fn cancel_enrollment(&self, enrollment: &str) -> zbus::Result<()>;
-    /// Removes every factor of a person; returns how many.
-    fn reset(&self, user: &str, reason: &str) -> zbus::Result<u32>;
+    /// Removes every factor of a person; returns how many. `alone` is root without the approvals that
+    /// the configuration asks for.
+    fn reset(&self, user: &str, reason: &str, alone: bool) -> zbus::Result<u32>;
+    /// Asks for a reset of a colleague; `proof` is a login of one's own, just verified. Returns the
+    /// request's number.
+    fn request_reset(&self, user: &str, reason: &str, proof: &str) -> zbus::Result<u32>;
+    /// Requests that nobody has decided yet, oldest first.
+    fn reset_requests(&self) -> zbus::Result<Vec<ResetRequest>>;
+    /// Agrees to a request; returns how many must still agree. 0: the person was reset.
+    fn approve_reset(&self, id: u32) -> zbus::Result<u32>;
+    /// Refuses a request.
+    fn refuse_reset(&self, id: u32, reason: &str) -> zbus::Result<()>;
     /// Lifts the locks of a person; returns how many.
     fn unlock(&self, user: &str, reason: &str) -> zbus::Result<u32>;
     /// Forgets the sources that a person would pass unasked from; returns how many.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 fn reset(wire: &mut Wire, user: &str) -> Result<(), String> {
-    let reply = wire.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Reset", &(user, "a test"));
+    let reply = wire.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Reset", &(user, "a test", false));
     reply.map(drop).map_err(|e| e.name)
 }
 
@@ -91,7 +91,7 @@ fn prv_02_nobody_acts_for_a_caller_who_is_gone() {
     let mut dave = Wire::as_uid(&t.bus, DAVE.uid);
     let serial = dave.next_serial();
     let call = zbus::Message::method_call(OBJECT_PATH, "Reset").destination(BUS_NAME).serial(serial);
-    let call = call.interface(MANAGER_INTERFACE).build(&("alice", "gone")).expect("a call");
+    let call = call.interface(MANAGER_INTERFACE).build(&("alice", "gone", false)).expect("a call");
     dave.send(call.data().bytes()).expect("the bus reads");
     polkit.wait();
     drop(dave);
@@ -123,8 +123,9 @@ fn adm_08_the_polkit_actions_are_safe_as_shipped() {
         assert!(actions.insert(name.to_owned()), "{name} twice");
     }
     let gate = std::fs::read_to_string(root.join("daemon/src/bus/gate.rs")).expect("the daemon's table");
-    for asked in
-        gate.split("Who::").filter(|row| row.starts_with("SelfOr(\"") || row.starts_with("Action(\""))
+    for asked in gate
+        .split("Who::")
+        .filter(|row| ["SelfOr(\"", "Action(\"", "Other(\""].iter().any(|who| row.starts_with(who)))
     {
         let action = asked.split('"').nth(1).expect("a name");
         assert!(actions.contains(action), "the table asks for {action}, which no file describes");

@@ -23,6 +23,9 @@ const DENIED_BY_THE_BUS: &str = "org.freedesktop.DBus.Error.AccessDenied";
 /// Well formed, and no login or enrollment of anybody.
 const NO_ID: &str = "00112233445566778899aabbccddeeff";
 
+/// A request that nobody made.
+const NO_REQUEST: u32 = 4_000_000_000;
+
 /// Who may call a method. Beside the daemon's own table, so that a change there must be made here too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
@@ -32,6 +35,10 @@ enum Who {
     SelfOr(String),
     /// Root, and whom polkit lets do this.
     Action(String),
+    /// Everybody but root.
+    Colleague,
+    /// Whom polkit lets do this, and never root.
+    Other(String),
 }
 
 impl Who {
@@ -42,25 +49,32 @@ impl Who {
             Some("Anyone") => Self::Anyone,
             Some("SelfOr") => Self::SelfOr(action()),
             Some("Action") => Self::Action(action()),
+            Some("Colleague") => Self::Colleague,
+            Some("Other") => Self::Other(action()),
             _ => Self::Root,
         }
     }
 
     fn action(&self) -> Option<&str> {
         match self {
-            Self::SelfOr(action) | Self::Action(action) => Some(action),
-            Self::Anyone | Self::Root => None,
+            Self::SelfOr(action) | Self::Action(action) | Self::Other(action) => Some(action),
+            Self::Anyone | Self::Root | Self::Colleague => None,
         }
+    }
+
+    fn takes_root(&self) -> bool {
+        !matches!(self, Self::Colleague | Self::Other(_))
     }
 }
 
-const TABLE: [(&str, &str, &str); 22] = [
+const TABLE: [(&str, &str, &str); 26] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
     ("Login", "Confirm", "Root"),
     ("Login", "Respond", "Anyone"),
     ("Manager", "AcceptClock", "Root"),
+    ("Manager", "ApproveReset", r#"Other("approve-reset")"#),
     ("Manager", "ApplyPolicy", r#"Action("configure")"#),
     ("Manager", "CancelEnrollment", "Root"),
     ("Manager", "ConfirmEnrollment", "Root"),
@@ -73,7 +87,10 @@ const TABLE: [(&str, &str, &str); 22] = [
     ("Manager", "Log", r#"SelfOr("view-log")"#),
     ("Manager", "Overrides", r#"Action("view-log")"#),
     ("Manager", "Require", r#"Action("manage-users")"#),
+    ("Manager", "RefuseReset", r#"SelfOr("approve-reset")"#),
+    ("Manager", "RequestReset", "Colleague"),
     ("Manager", "Reset", r#"Action("reset-user")"#),
+    ("Manager", "ResetRequests", r#"Action("approve-reset")"#),
     ("Manager", "Status", r#"SelfOr("view-log")"#),
     ("Manager", "Unlock", r#"Action("unlock-user")"#),
     ("Manager", "Users", r#"Action("view-log")"#),
@@ -107,7 +124,12 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((about, 0i64, 10u32)),
-        "Reset" | "Unlock" => with!((about, "a test")),
+        "Reset" => with!((about, "a test", false)),
+        "RequestReset" => with!((about, "a test", NO_ID)),
+        "ResetRequests" => with!(()),
+        "ApproveReset" => with!(NO_REQUEST),
+        "RefuseReset" => with!((NO_REQUEST, "a test")),
+        "Unlock" => with!((about, "a test")),
         other => panic!("{interface}.{other} is new: say here who may call it, and how"),
     }
 }
@@ -178,12 +200,16 @@ fn strangers_may_as_the_table_says(bus: &PrivateBus, open: bool, polkit: Option<
                     format!("{interface}.{member} by {name} about {about}, open bus: {open}, polkit: {yes}");
                 let reply = call(&mut wire, interface, member, about);
                 let refusal = reply.as_ref().err().map(|e| e.name.as_str());
-                let own = about == name;
+                // Which nobody made, so it is about nobody.
+                let own = about == name && member != "RefuseReset";
                 let may = match who {
+                    // Nobody resets themselves, nor asks without a code.
+                    _ if member == "RequestReset" || (member == "Reset" && own) => false,
                     Who::Anyone => member != "Begin" || own,
                     Who::Root => false,
                     Who::SelfOr(_) => own || yes,
-                    Who::Action(_) => yes,
+                    Who::Action(_) | Who::Other(_) => yes,
+                    Who::Colleague => true,
                 };
                 let by_the_bus = !open && interface == "Manager" && who == Who::Root;
                 match (may, by_the_bus) {
@@ -233,11 +259,12 @@ fn prv_01_every_method_by_every_caller_is_as_the_table_says() {
         let _alice = daemon.enroll("alice");
         polkit.say(Says::No);
         let mut root = Wire::on(&bus);
-        for (interface, member, _) in TABLE {
+        for (interface, member, who) in TABLE {
             let reply = call(&mut root, interface, member, "bob");
             let refusal = reply.as_ref().err().map(|e| e.name.as_str());
-            assert!(
+            assert_eq!(
                 !matches!(refusal, Some(error::NOT_AUTHORIZED | DENIED_BY_THE_BUS)),
+                Who::read(who).takes_root(),
                 "{interface}.{member} by root: {reply:?}"
             );
         }

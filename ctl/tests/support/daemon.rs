@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, Rule, Stray,
+    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, ResetRequest, Rule, Stray,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ pub struct Script {
     pub calls: Vec<String>,
     pub people: Vec<Person>,
     pub logins: Vec<Login>,
+    /// Resets that were asked for.
+    pub requests: Vec<ResetRequest>,
     /// Answer each page as if it were the first.
     pub repeat_pages: bool,
     /// The state of the configuration; empty is a healthy one.
@@ -241,10 +243,29 @@ impl Manager {
         drop(self.note(format!("CancelEnrollment {enrollment}")));
     }
 
-    fn reset(&self, user: &str, reason: &str) -> Result<u32, Error> {
-        drop(self.note(format!("Reset {user} {reason}")));
+    fn reset(&self, user: &str, reason: &str, alone: bool) -> Result<u32, Error> {
+        drop(self.note(format!("Reset {user} {reason} {alone}")));
         known(user)?;
         Ok(2)
+    }
+
+    fn request_reset(&self, user: &str, reason: &str, proof: &str) -> Result<u32, Error> {
+        drop(self.note(format!("RequestReset {user} {reason} {proof}")));
+        known(user)?;
+        Ok(3)
+    }
+
+    fn reset_requests(&self) -> Vec<ResetRequest> {
+        self.note("ResetRequests".into()).requests.clone()
+    }
+
+    fn approve_reset(&self, id: u32) -> u32 {
+        let script = self.note(format!("ApproveReset {id}"));
+        script.requests.iter().find(|request| request.id == id).map_or(0, |request| request.missing - 1)
+    }
+
+    fn refuse_reset(&self, id: u32, reason: &str) {
+        drop(self.note(format!("RefuseReset {id} {reason}")));
     }
 
     fn unlock(&self, user: &str, reason: &str) -> Result<u32, Error> {

@@ -7,14 +7,16 @@ mod people;
 mod policy;
 mod prune;
 mod report;
+mod reset;
 
 pub use apply::{Apply, apply, reload};
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
 pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
-pub use people::{forget, reset, unlock};
+pub use people::{forget, unlock};
 pub use policy::explain;
 pub use prune::prune;
 pub use report::{host_status, log, status, users};
+pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_request, reset_requests};
 
 use crate::decide::policy::Resolution;
 use crate::error::Error;
@@ -78,6 +80,12 @@ pub async fn kept_target(host: &Host, user: &str) -> Result<Target, Error> {
         Some(uid) => Ok(Target { uid, name: user.to_owned(), present: false }),
         None => target(host, user).await,
     }
+}
+
+/// Somebody known by uid and name, as a request or a row of ours has them.
+pub async fn target_of(host: &Host, uid: u32, name: String) -> Target {
+    let present = host.in_force().directory.person(&name).await.resolution == Resolution::Found(uid);
+    Target { uid, name, present }
 }
 
 /// The uid of a person found by name.

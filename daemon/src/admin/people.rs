@@ -1,36 +1,9 @@
-//! Taking factors or locks away.
+//! Forgetting where a person passes unasked, and lifting locks.
 
 use super::Target;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-
-/// Longest reason that is kept, in characters.
-const LONGEST_REASON: usize = 500;
-
-/// Removes every factor of a person; gives how many.
-///
-/// # Errors
-/// `InvalidArgument` without a reason.
-pub async fn reset(host: &Host, whom: &Target, reason: &str) -> Result<u32, Error> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        return Err(Error::InvalidArgument(format!(
-            "a reset needs a reason of 1 to {LONGEST_REASON} characters: an auditor will ask"
-        )));
-    }
-    let removed = host.store.reset(whom.uid).await?;
-    journal::warning(
-        "factors were reset",
-        &[
-            ("user", &whom.name),
-            ("uid", &whom.uid.to_string()),
-            ("removed", &removed.to_string()),
-            ("reason", reason),
-        ],
-    );
-    Ok(removed)
-}
 
 /// Forgets every source that a person would pass unasked from; gives how many.
 ///

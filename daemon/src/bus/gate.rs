@@ -19,6 +19,10 @@ enum Who {
     SelfOr(&'static str),
     /// uid 0, and whom polkit lets do this action.
     Action(&'static str),
+    /// Everybody but uid 0: what takes two people is worth nothing where one is root.
+    Colleague,
+    /// Whom polkit lets do this action, but never uid 0.
+    Other(&'static str),
 }
 
 /// Method x caller. A method that is not listed is refused for everybody.
@@ -36,6 +40,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ConfirmEnrollment", Who::Root),
     ("Manager", "CancelEnrollment", Who::Root),
     ("Manager", "Reset", Who::Action("reset-user")),
+    ("Manager", "RequestReset", Who::Colleague),
+    ("Manager", "ResetRequests", Who::Action("approve-reset")),
+    ("Manager", "ApproveReset", Who::Other("approve-reset")),
+    ("Manager", "RefuseReset", Who::SelfOr("approve-reset")),
     ("Manager", "Unlock", Who::Action("unlock-user")),
     ("Manager", "Forget", Who::SelfOr("manage-users")),
     ("Manager", "Exempt", Who::Action("exempt-user")),
@@ -69,7 +77,7 @@ pub(super) async fn admit(bus: &Connection, header: &Header<'_>) -> Result<u32, 
     match who {
         Who::Anyone => Ok(uid),
         Who::Root | Who::SelfOr(_) | Who::Action(_) if uid == 0 => Ok(uid),
-        Who::Root | Who::SelfOr(_) | Who::Action(_) => Err(refused()),
+        Who::Root | Who::SelfOr(_) | Who::Action(_) | Who::Colleague | Who::Other(_) => Err(refused()),
     }
 }
 
@@ -84,11 +92,12 @@ impl Gate {
     pub(super) async fn admit(&self, bus: &Connection, header: &Header<'_>) -> Result<Caller, Error> {
         let who = row(header)?;
         let uid = caller(bus, header).await?;
+        refuse_root(who, uid)?;
         match who {
-            Who::Anyone => {}
+            Who::Anyone | Who::Colleague => {}
             _ if uid == 0 => {}
             Who::Root => return Err(refused()),
-            Who::SelfOr(action) | Who::Action(action) => {
+            Who::SelfOr(action) | Who::Action(action) | Who::Other(action) => {
                 self.ask(bus, header, uid, action, HashMap::new()).await?;
             }
         }
@@ -112,13 +121,14 @@ impl Gate {
         if who == Who::Root && uid != 0 {
             return Err(refused());
         }
+        refuse_root(who, uid)?;
         let target = whom.await?;
         let own = target.is_uid(uid);
         match who {
-            Who::Anyone | Who::Root => {}
+            Who::Anyone | Who::Root | Who::Colleague => {}
             _ if uid == 0 => return Ok((Caller { uid, own: false }, target)),
             Who::SelfOr(_) if own => return Ok((Caller { uid, own: true }, target)),
-            Who::SelfOr(action) | Who::Action(action) => {
+            Who::SelfOr(action) | Who::Action(action) | Who::Other(action) => {
                 let details = details(host, &target).await;
                 self.ask(bus, header, uid, action, details).await?;
             }
@@ -151,6 +161,16 @@ async fn details(host: &Host, target: &Target) -> HashMap<&'static str, String> 
         ("uid", target.uid.to_string()),
         ("is-admin", is_admin.to_string()),
     ])
+}
+
+fn refuse_root(who: Who, uid: u32) -> Result<(), Error> {
+    match who {
+        Who::Colleague | Who::Other(_) if uid == 0 => Err(Error::NotAuthorized(
+            "a reset by two people takes two people, and root can be anybody: do this as yourself, or as root alone with `countersignctl reset USER --alone`"
+                .into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn refused() -> Error {

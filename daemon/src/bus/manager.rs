@@ -1,7 +1,8 @@
 //! `org.countersign1.Manager` on the bus.
 
 use super::error::Refusal;
-use super::gate::{Gate, admit};
+use super::gate::{Caller, Gate, admit};
+use super::loginuid;
 use crate::admin;
 use crate::error::Error;
 use crate::host::Host;
@@ -108,11 +109,64 @@ impl Manager {
         &self,
         user: &str,
         reason: &str,
+        alone: bool,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
-        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await?;
-        Ok(admin::reset(&self.0, &whom, reason).await?)
+        let (caller, whom) =
+            self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::reset(&self.0, &by, &whom, reason, alone).await?)
+    }
+
+    /// Asks for a reset of a colleague.
+    async fn request_reset(
+        &self,
+        user: &str,
+        reason: &str,
+        proof: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        let (caller, whom) =
+            self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::request_reset(&self.0, &by, &whom, reason, proof).await?)
+    }
+
+    /// Requests that nobody has decided yet.
+    async fn reset_requests(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<wire::ResetRequest>, Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::reset_requests(&self.0).await?)
+    }
+
+    /// Agrees to a request.
+    async fn approve_reset(
+        &self,
+        id: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        let (caller, whom) = self.admit_about_request(bus, &header, id).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::approve_reset(&self.0, &by, id, &whom).await?)
+    }
+
+    /// Refuses a request.
+    async fn refuse_reset(
+        &self,
+        id: u32,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let (caller, whom) = self.admit_about_request(bus, &header, id).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::refuse_reset(&self.0, &by, id, &whom, reason).await?)
     }
 
     /// Lifts the locks of a person.
@@ -228,6 +282,23 @@ impl Manager {
 }
 
 impl Manager {
+    /// Admits somebody who decides a request; polkit is asked about the person whom it is about.
+    async fn admit_about_request(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+        id: u32,
+    ) -> Result<(Caller, admin::Target), Refusal> {
+        match self.1.admit_about(&self.0, bus, header, admin::reset_request(&self.0, id)).await {
+            Err(Error::NotFound(why)) => {
+                // Which requests there are is told only to those who may decide them.
+                self.1.admit(bus, header).await?;
+                Err(Error::NotFound(why).into())
+            }
+            admitted => Ok(admitted?),
+        }
+    }
+
     /// Admits somebody who wants to read the log of this user, or everybody's. People see what is
     /// written of them by name and uid: what somebody else left under the same name is not theirs.
     async fn log_reader(

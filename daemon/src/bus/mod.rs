@@ -5,6 +5,7 @@ mod error;
 mod fairness;
 mod gate;
 mod login;
+mod loginuid;
 mod manager;
 mod serve;
 

@@ -7,6 +7,7 @@
 mod nss;
 
 use crate::decide::policy::{Person, Resolution};
+use crate::error::Error;
 use countersign_config::{Config, GroupRef, Problem};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +25,18 @@ const LOOKUPS: usize = 48;
 
 /// The login name of a uid, for people to read; empty where the account database does not say in time.
 pub async fn name_of(uid: u32) -> String {
-    let lookup = tokio::task::spawn_blocking(move || nss::name_of(uid));
+    owner_of(uid).await.ok().flatten().unwrap_or_default()
+}
+
+/// The login name of a uid; `None` is nobody's.
+///
+/// # Errors
+/// `Unavailable` when the account database gives no answer in time.
+pub async fn owner_of(uid: u32) -> Result<Option<String>, Error> {
+    let lookup = tokio::task::spawn_blocking(move || nss::owner_of(uid));
     match tokio::time::timeout(DEADLINE, lookup).await {
-        Ok(Ok(name)) => name,
-        Ok(Err(_)) | Err(_) => String::new(),
+        Ok(Ok(Ok(name))) => Ok(name),
+        Ok(_) | Err(_) => Err(Error::unavailable("the account database gives no answer")),
     }
 }
 

@@ -40,9 +40,9 @@ pub(super) fn look_up(name: &str, groups: &[GroupRef]) -> Person {
     Person { name: name.to_owned(), resolution, groups: found }
 }
 
-/// The login name of a uid; empty where there is none.
-pub(super) fn name_of(uid: u32) -> String {
-    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name).unwrap_or_default()
+/// The login name of a uid, if it is somebody's.
+pub(super) fn owner_of(uid: u32) -> nix::Result<Option<String>> {
+    Ok(User::from_uid(Uid::from_raw(uid))?.map(|user| user.name))
 }
 
 /// Whether a group resolves now.

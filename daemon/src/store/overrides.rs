@@ -151,7 +151,7 @@ fn insert(db: &Connection, new: &Override) -> Result<(), Error> {
     Ok(())
 }
 
-fn all(db: &Connection) -> Result<Vec<Override>, Error> {
+pub(super) fn all(db: &Connection) -> Result<Vec<Override>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM override ORDER BY name, uid, kind");
     Ok(db.prepare(&sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }

@@ -1,4 +1,4 @@
-//! People: what they have, what is locked, and taking either away.
+//! People: what they have and what is locked, and lifting locks.
 
 use super::worker::{Durability, Store};
 use super::{notice, tally};
@@ -63,26 +63,6 @@ impl Store {
         self.run(Durability::Kill, |db| {
             let people: i64 = db.query_row("SELECT count(DISTINCT uid) FROM totp", [], |r| r.get(0))?;
             Ok(people.unsigned_abs())
-        })
-        .await
-    }
-
-    /// Removes every factor of a person, voids their logins and enrollments in flight and forgets
-    /// their known sources. Tallies stay: a reset is no way around a lock. Gives how many factors
-    /// went, recovery codes counting as one.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn reset(&self, uid: u32) -> Result<u32, Error> {
-        self.run(Durability::Power, move |db| {
-            let apps = db.execute("DELETE FROM totp WHERE uid = ?1", [uid])?;
-            db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
-            let sets = db.execute("DELETE FROM recovery_set WHERE uid = ?1", [uid])?;
-            db.execute("DELETE FROM enrollment WHERE uid = ?1", [uid])?;
-            db.execute("DELETE FROM known_source WHERE uid = ?1", [uid])?;
-            db.execute("UPDATE login SET token = NULL, phase = 3, reason = 'reset' WHERE uid = ?1 AND token IS NOT NULL", [uid])?;
-            db.execute("DELETE FROM person WHERE uid = ?1", [uid])?;
-            Ok(u32::try_from(apps + sets).unwrap_or(u32::MAX))
         })
         .await
     }

@@ -7,7 +7,7 @@ use countersign_tests::{Code, Fixture, Wire, require};
 use std::collections::HashMap;
 use zbus::{ObjectPath, Structure, Variant};
 
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 20] = [
     "Begin",
     "Respond",
     "Confirm",
@@ -21,6 +21,10 @@ const METHODS: [&str; 16] = [
     "ConfirmEnrollment",
     "CancelEnrollment",
     "Reset",
+    "RequestReset",
+    "ResetRequests",
+    "ApproveReset",
+    "RefuseReset",
     "Unlock",
     "Get",
     "NoSuchMethod",
@@ -81,17 +85,22 @@ impl Dice {
     fn fitting(&mut self, member: &str) -> Vec<Variant<'static>> {
         let words = match member {
             "Begin" => 7,
-            "Confirm" | "Check" => 3,
+            "Confirm" | "Check" | "RequestReset" => 3,
             "Reset" | "Unlock" => 2,
-            "HostStatus" | "Users" => 0,
+            "HostStatus" | "Users" | "ResetRequests" | "ApproveReset" | "RefuseReset" => 0,
             _ => 1,
         };
         let mut fields: Vec<_> = (0..words).map(|_| Variant::from(self.word())).collect();
         match member {
             "Users" => fields.push(Variant::from(self.below(2) == 0)),
+            "Reset" => fields.push(Variant::from(self.below(2) == 0)),
+            "ApproveReset" | "RefuseReset" => fields.push(Variant::from(self.below(4) as u32)),
             "Log" => fields.push(Variant::from(-(self.below(1 << 40) as i64))),
             "Respond" | "ConfirmEnrollment" => fields.push(Variant::from(self.word().into_bytes())),
             _ => {}
+        }
+        if member == "RefuseReset" {
+            fields.push(Variant::from(self.word()));
         }
         if matches!(member, "Users" | "Log") {
             fields.resize_with(3, || Variant::from(self.below(1 << 32) as u32));

@@ -159,3 +159,25 @@ CREATE TABLE override (
     by_name  TEXT    NOT NULL,
     PRIMARY KEY (uid, name, kind)
 ) STRICT, WITHOUT ROWID;
+
+-- Resets that somebody asked for and nobody has decided yet: one per person. until is a date by the
+-- clock that is never turned back.
+CREATE TABLE reset_request (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid            INTEGER NOT NULL UNIQUE,
+    name           TEXT    NOT NULL,
+    requester      INTEGER NOT NULL,
+    requester_name TEXT    NOT NULL,
+    reason         TEXT    NOT NULL,
+    asked          INTEGER NOT NULL,
+    until          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX reset_request_by_requester ON reset_request (requester);
+
+CREATE TABLE reset_approval (
+    id      INTEGER PRIMARY KEY,
+    request INTEGER NOT NULL REFERENCES reset_request (id),
+    uid     INTEGER NOT NULL,
+    name    TEXT    NOT NULL,
+    UNIQUE (request, uid)
+) STRICT;
