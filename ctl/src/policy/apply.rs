@@ -64,7 +64,7 @@ async fn sessions(bus: &Connection, planned: &mut [Planned], args: &PolicyApply)
         .filter(|one| one.fate == Fate::Due)
         .map(|one| text::part(&one.shown(Screen { width: None, ..screen })))
         .collect();
-    let mut left = text::NOT_ENDED_UNASKED;
+    let mut left = text::SESSIONS_NOT_ASKED;
     if !args.dry_run && !due.is_empty() {
         let mut agreed = args.yes;
         if !agreed && std::io::stdin().is_terminal() {

@@ -73,7 +73,7 @@ pub(crate) fn end_question(sessions: &str) -> String {
     format!("To be ended, with everything that runs in them:\n{sessions}\nType yes to end them: ")
 }
 
-pub(crate) const NOT_ENDED_UNASKED: &str = "the policy holds for new logins. Its open sessions were left, because nobody\n\
+pub(crate) const SESSIONS_NOT_ASKED: &str = "the policy holds for new logins. Its open sessions were left, because nobody\n\
     could be asked. To end them:  countersignctl policy apply --now --yes";
 
 pub(crate) const SESSIONS_LEFT: &str = "the policy holds for new logins. Its open sessions were left, because the\n\
