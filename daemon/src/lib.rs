@@ -20,6 +20,7 @@ mod login;
 pub mod mailer;
 mod notice_text;
 mod people;
+mod qr;
 mod random;
 mod run;
 pub mod seal;

@@ -16,6 +16,8 @@ pub const MASTER_BYTES: usize = 32;
 /// Bytes of an instance id.
 pub const INSTANCE_BYTES: usize = 16;
 const NONCE_BYTES: usize = 24;
+/// The kind of code that [`Keys::vouch`] hashes for an invitation.
+pub const INVITATION: &str = "invitation";
 
 /// The keys of this host, derived from the one in the key file. Cannot be printed.
 pub struct Keys {
@@ -110,6 +112,12 @@ pub fn totp_row(uid: u32) -> String {
 #[must_use]
 pub fn enrollment_row(uid: u32) -> String {
     format!("enrollment/{uid}")
+}
+
+/// The context that a key is sealed under which a login shows and nobody has yet.
+#[must_use]
+pub fn pending_row(uid: u32, login: &[u8; 16]) -> String {
+    format!("pending/{uid}/{}", random::hex(login))
 }
 
 /// What the store keeps of a capability handed out: its hash, so that a copied database opens

@@ -1,7 +1,10 @@
 //! Every sentence that a person can see during a login stands here, ready for translation.
 //! English now. The module composes none of them.
 
+pub mod enrolling;
+
 use countersign_protocol::login::{STYLE_ERROR, STYLE_INFO};
+use std::fmt::Write as _;
 
 /// A message as it crosses the bus.
 pub type Message = (u32, String);
@@ -18,8 +21,29 @@ pub fn what_to_type() -> Message {
 /// After a wrong answer with tries left.
 #[must_use]
 pub fn wrong_code(tries_left: u32) -> Message {
-    let tries = if tries_left == 1 { "1 try left".into() } else { format!("{tries_left} tries left") };
-    (STYLE_ERROR, format!("That code is not right; {tries}. Type ? for help."))
+    (STYLE_ERROR, format!("That code is not right; {}. Type ? for help.", tries(tries_left)))
+}
+
+fn tries(left: u32) -> String {
+    if left == 1 { "1 try left".into() } else { format!("{left} tries left") }
+}
+
+/// After the code of another time. `None` is that no try is left.
+#[must_use]
+pub fn clock_off(seconds: i64, tries_left: Option<u32>, user: &str) -> Message {
+    let mut text = format!(
+        "\n{} Set it automatically,\nor once you are in by another code run: countersignctl resync {user}",
+        clock_is_off(seconds)
+    );
+    if let Some(left) = tries_left {
+        let _ = write!(text, "\n{}. Type ? for help.", tries(left));
+    }
+    (STYLE_ERROR, text)
+}
+
+fn clock_is_off(seconds: i64) -> String {
+    let way = if seconds < 0 { "behind" } else { "ahead" };
+    format!("Your phone's clock looks about {} s {way}.", seconds.abs())
 }
 
 /// After a code that was right and is used up.
@@ -45,26 +69,31 @@ pub fn locked(ms: Option<i64>, recovery_open: bool, help: Option<&str>) -> Vec<M
     with_help(text, help)
 }
 
-/// After a recovery code let somebody in.
+/// After a recovery code let somebody in. `offered` is that they may set up a new phone right now,
+/// which brings new codes.
 #[must_use]
-pub fn recovery_used(left: u32) -> Message {
-    let text = match left {
-        0 => "That was your last recovery code. Ask an administrator to enroll you anew.".into(),
-        1 => "One recovery code is left. Ask an administrator to enroll you anew soon.".into(),
-        2 | 3 => {
-            format!("Only {left} recovery codes are left. Ask an administrator to enroll you anew soon.")
-        }
+pub fn recovery_used(left: u32, offered: bool) -> Message {
+    let mut text = match left {
+        0 => "That was your last recovery code.".into(),
+        1 => "One recovery code is left.".into(),
+        2 | 3 => format!("Only {left} recovery codes are left."),
         _ => format!("{left} recovery codes are left."),
     };
+    text.push_str(match (offered, left) {
+        (true, _) => " A new phone comes with new ones.",
+        (false, 0) => " Ask an administrator to enroll you anew.",
+        (false, 1..=3) => " Ask an administrator to enroll you anew soon.",
+        (false, _) => "",
+    });
     (STYLE_INFO, text)
 }
 
-/// Required, and nothing to show.
+/// Required, and nothing to show. `command` is what an administrator types.
 #[must_use]
-pub fn not_enrolled(user: &str, help: Option<&str>) -> Vec<Message> {
+pub fn not_enrolled(command: &str, user: &str, help: Option<&str>) -> Vec<Message> {
     with_help(
         format!(
-            "You need a second factor to log in here and have none yet. Ask an administrator to run: countersignctl enroll {user}"
+            "You need a second factor to log in here and have none yet. Ask an administrator to run: countersignctl {command} {user}"
         ),
         help,
     )

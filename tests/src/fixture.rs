@@ -45,6 +45,19 @@ impl Fixture {
         Self::start_with(|setup| setup.clock(&Arc::new(Clock::new())))
     }
 
+    /// With a clock of its own and another configuration.
+    ///
+    /// # Panics
+    /// When the artefacts are not staged or the daemon does not become ready.
+    #[must_use]
+    pub fn configured(config: &str) -> Self {
+        let world = World::enter();
+        let setup = DaemonSetup::new(&world, config).clock(&Arc::new(Clock::new()));
+        let bus = PrivateBus::start(world.daemon_uid());
+        let daemon = setup.start(&world, &bus);
+        Self { daemon, bus, world }
+    }
+
     /// With whatever a test wants to change about the daemon.
     #[must_use]
     pub fn start_with(change: impl FnOnce(DaemonSetup) -> DaemonSetup) -> Self {

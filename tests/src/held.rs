@@ -6,7 +6,7 @@
 
 use crate::host;
 use crate::login::Login;
-use crate::talk::{HANG_UP, Outcome, Reply, Shown};
+use crate::talk::{HANG_UP, Outcome, Reply, Shown, speechless};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -180,7 +180,10 @@ impl Held {
             let turn = self.turn.take().unwrap_or_else(|| self.wait_turn());
             match turn {
                 Turn::Done(outcome) => return *outcome,
-                Turn::Prompt(_) => self.send(Answer { reply: HANG_UP, gate: None }),
+                Turn::Prompt(shown) => {
+                    let reply = speechless(&shown);
+                    self.send(Answer { reply, gate: None });
+                }
             }
         }
     }

@@ -27,6 +27,7 @@
 //! | logins held at their prompt, N released at once | [`Held`], [`Rush`] |
 //! | the same in processes of their own | [`Login::in_own_process`], [`Login::wrapped_by`] |
 //! | codes of an authenticator app | [`Secret`], [`Clock`] |
+//! | somebody who enrolls in a login | [`Enrollee`] |
 //! | a real sshd and the real client on a pty | [`Sshd`], [`Pty`] |
 //! | a logind with sessions of a script | [`FakeLogind`] |
 //! | a bus that says what the test scripts | [`fake_bus::FakeBus`] |
@@ -52,6 +53,7 @@ pub mod controls;
 pub mod ctl;
 pub mod daemon;
 pub mod days;
+pub mod enrolling;
 pub mod fake_bus;
 pub mod faults;
 pub mod fixture;
@@ -84,6 +86,7 @@ pub use code::Code;
 pub use ctl::{Ctl, LogRow};
 pub use daemon::Daemon;
 pub use days::Days;
+pub use enrolling::Enrollee;
 pub use fixture::Fixture;
 pub use held::{Held, Rush, Turn};
 pub use login::{Login, Phase};

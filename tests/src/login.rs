@@ -5,7 +5,7 @@ use crate::held::Held;
 use crate::pam::{Item, Transaction};
 use crate::scratch::Scratch;
 use crate::stack::own_code;
-use crate::talk::{HANG_UP, Outcome, Reply, Shown};
+use crate::talk::{Outcome, Reply, Shown, speechless};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -118,7 +118,8 @@ impl Login {
         self
     }
 
-    /// Runs to the end, answering the prompts in order; when the answers run out the person hangs up.
+    /// Runs to the end, answering the prompts in order; when the answers run out the person hangs up,
+    /// or goes on where a recovery code has let them in already.
     pub fn run<R: Into<Reply>>(&self, answers: impl IntoIterator<Item = R>) -> Outcome {
         let mut answers: VecDeque<Reply> = answers.into_iter().map(Into::into).collect();
         let mut before = self.before_code.clone().into_iter();
@@ -127,7 +128,7 @@ impl Login {
                 return Reply::Null;
             }
             let early = if shown.asks_code() { None } else { before.next() };
-            early.or_else(|| answers.pop_front()).unwrap_or(HANG_UP)
+            early.or_else(|| answers.pop_front()).unwrap_or_else(|| speechless(shown))
         })
     }
 

@@ -99,6 +99,15 @@ impl From<&[u8]> for Reply {
     }
 }
 
+/// The end of the prompt after a recovery code: whether to set up a new phone.
+pub const OFFER: &str = "or no to go on: ";
+
+/// What somebody does who has nothing more to say: goes on where they are in already, hangs up else.
+#[must_use]
+pub fn speechless(prompt: &Shown) -> Reply {
+    if prompt.text.ends_with(OFFER) { Reply::from("no") } else { HANG_UP }
+}
+
 /// The person hung up, as a PAM application reports it.
 pub const HANG_UP: Reply = Reply::Refuse(Code::CONV_ERR);
 

@@ -54,7 +54,7 @@ pub async fn begin_enrollment(host: &Host, user: &str) -> Result<Enrollment, Err
         )
         .await?;
     let issuer = decide::policy::label(&force.config, &person);
-    let account = format!("{user}@{}", host_name());
+    let account = crate::people::account(user);
     let secret = totp::base32(secret.as_slice());
     Ok(Enrollment {
         id: random::hex(&token),
@@ -137,12 +137,4 @@ pub async fn cancel_enrollment(host: &Host, id: &str) -> Result<(), Error> {
 
 fn parse_id(id: &str) -> Result<[u8; 16], Error> {
     random::unhex(id).ok_or_else(|| Error::NotFound("no such enrollment; start again".into()))
-}
-
-fn host_name() -> String {
-    nix::unistd::gethostname()
-        .ok()
-        .and_then(|n| n.into_string().ok())
-        .filter(|n| !n.is_empty())
-        .unwrap_or_else(|| "localhost".into())
 }

@@ -62,9 +62,10 @@ pub async fn explain(
         (Decision::Required(_) | Decision::RequiredIfEnrolled(_), true) => {
             vec![text::PROMPT.to_owned()]
         }
-        (Decision::Required(_), false) => {
-            text::not_enrolled(user, force.config.help.as_deref()).into_iter().map(|(_, text)| text).collect()
-        }
+        (Decision::Required(_), false) => text::not_enrolled("enroll", user, force.config.help.as_deref())
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect(),
         _ => vec![],
     };
     Ok(Explanation {

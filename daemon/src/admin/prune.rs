@@ -4,8 +4,19 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 
-/// Removes what is older than `log.keep` from the attempt log and from the notices.
+/// Removes what is older than `log.keep` from the attempt log and from the notices, and enrollments
+/// whose logins are over.
 pub async fn prune(host: &Host) {
+    let swept = match host.clock.now() {
+        Ok(now) => host.store.sweep_pending(now).await,
+        Err(e) => Err(e.into()),
+    };
+    if let Err(e) = swept {
+        journal::warning(
+            "old enrollments were not removed, ignoring until the next round",
+            &[("error", e.text())],
+        );
+    }
     match prune_all(host).await {
         Ok(0) => {}
         Ok(rows) => {

@@ -1,5 +1,6 @@
 //! What one typed answer does to a login.
 
+use super::enrolling::{self, Asking, Move, Position, Shown};
 use super::recovery::Code;
 use super::throttle::{Cap, Lane, Tally};
 use super::totp::{Authenticator, Match};
@@ -12,8 +13,14 @@ pub const ROUNDS_PER_LOGIN: u32 = 10;
 
 /// What an answer is by its shape, before anything is compared.
 pub enum Typed {
-    /// `?` or a word we know but do not offer: costs nothing.
+    /// `?`: costs nothing.
     Help,
+    /// `later`: without a factor this time.
+    Later,
+    /// `enroll`: set up a new phone.
+    Enroll,
+    /// `no`: go on without.
+    No,
     /// Digits of an authenticator code.
     Digits(zeroize::Zeroizing<String>),
     /// The shape of a recovery code.
@@ -28,8 +35,12 @@ impl Typed {
     pub fn parse(answer: &[u8]) -> Self {
         let Ok(text) = std::str::from_utf8(answer) else { return Self::Other };
         let text = text.trim();
-        if text == "?" {
-            return Self::Help;
+        for (word, typed) in
+            [("?", Self::Help), ("later", Self::Later), ("enroll", Self::Enroll), ("no", Self::No)]
+        {
+            if text.eq_ignore_ascii_case(word) {
+                return typed;
+            }
         }
         let digits: zeroize::Zeroizing<String> =
             zeroize::Zeroizing::new(text.chars().filter(|c| *c != ' ').collect());
@@ -78,6 +89,14 @@ pub struct Facts {
     pub authenticators: Vec<Authenticator>,
     /// What a recovery code of the person's set it is, if it has the shape.
     pub recovery: RecoveryMatch,
+    /// Where the login stands.
+    pub at: Position,
+    /// The authenticator that this login has shown and that nobody has yet.
+    pub pending: Option<Authenticator>,
+    /// Whether it has shown recovery codes that nobody has yet.
+    pub shown: bool,
+    /// Whether the typed code is the recovery code that was asked back.
+    pub read_back: bool,
 }
 
 /// Why an answer was wrong.
@@ -87,6 +106,15 @@ pub enum Reason {
     WrongCode,
     /// It was right once and is used up; seconds until the next code, for authenticators.
     CodeReused(Option<i64>),
+    /// It is the code of another time. The step is used up with it.
+    ClockOff {
+        /// The authenticator's row id.
+        id: i64,
+        /// The step.
+        step: i64,
+        /// Seconds by which the clock that made it is ahead; negative is behind.
+        seconds: i64,
+    },
 }
 
 /// The ruling on one answer. It must be carried out: charge, consume, log, commit, then answer.
@@ -118,18 +146,37 @@ pub enum Ruling {
         /// The code's row id.
         id: i64,
     },
+    /// An answer to a prompt on the way to a new factor.
+    Enrolling(Move),
 }
 
 /// Judges an answer.
 pub fn rule(typed: &Typed, facts: &Facts, now: Moment) -> Ruling {
+    if facts.at.asking != Asking::Code {
+        return rule_enrolling(typed, facts, now);
+    }
     match typed {
-        Typed::Help => Ruling::Explain,
+        // A word that is no answer here is no guess either.
+        Typed::Help | Typed::Later | Typed::Enroll | Typed::No => Ruling::Explain,
         Typed::Recovery(_) => rule_recovery(facts, now),
         Typed::Digits(code) => rule_digits(code, facts, now),
         Typed::Other => {
             closed(facts.lane, &facts.tally, facts, now).unwrap_or(wrong(facts.lane, Reason::WrongCode))
         }
     }
+}
+
+fn rule_enrolling(typed: &Typed, facts: &Facts, now: Moment) -> Ruling {
+    let shown = Shown { app: facts.pending.as_ref(), codes: facts.shown, read_back: facts.read_back };
+    let ruled = enrolling::rule(typed, &facts.at, &shown, now);
+    // First codes and invitations are charged like codes, and refused unseen like codes. The key was
+    // shown, so a guess wins nothing; what is slowed down is somebody who makes the daemon work.
+    let evaluates = match ruled {
+        Move::Proven { .. } | Move::TryInvitation | Move::Missed(_) => !facts.at.passed,
+        Move::Explain | Move::Later | Move::SetUp | Move::Kept | Move::GoOn { .. } | Move::Gone => false,
+    };
+    let locked = if evaluates { closed(facts.lane, &facts.tally, facts, now) } else { None };
+    locked.unwrap_or(Ruling::Enrolling(ruled))
 }
 
 fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
@@ -148,8 +195,16 @@ fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
         Some(wait) => {
             Ruling::Wrong { lane: facts.lane, reason: Reason::CodeReused(Some(wait)), charge: false }
         }
-        None => wrong(facts.lane, Reason::WrongCode),
+        None => wrong(facts.lane, clock_off(code, facts, now).unwrap_or(Reason::WrongCode)),
     }
+}
+
+/// Only for somebody who may be told.
+fn clock_off(code: &str, facts: &Facts, now: Moment) -> Option<Reason> {
+    facts.authenticators.iter().filter(|_| facts.at.talk).find_map(|authenticator| {
+        let (step, seconds) = authenticator.clock_off(code, now.wall)?;
+        Some(Reason::ClockOff { id: authenticator.id, step, seconds })
+    })
 }
 
 fn rule_recovery(facts: &Facts, now: Moment) -> Ruling {
@@ -221,6 +276,17 @@ mod tests {
                 drift: 0,
             }],
             recovery: RecoveryMatch::Wrong,
+            at: Position {
+                asking: Asking::Code,
+                passed: false,
+                talk: true,
+                misses: 0,
+                rounds: 0,
+                later_until: None,
+            },
+            pending: None,
+            shown: false,
+            read_back: false,
         }
     }
 

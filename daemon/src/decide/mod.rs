@@ -7,7 +7,9 @@
 pub mod answer;
 #[cfg(test)]
 mod dice;
+pub mod enrolling;
 pub mod explain;
+pub mod invitation;
 pub mod overrides;
 pub mod policy;
 pub mod recovery;

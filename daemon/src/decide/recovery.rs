@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 /// No i, l, o, u: nothing that is mistaken for another when read aloud or written down.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub(super) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of a code, without its dashes.
 pub const LENGTH: usize = 16;
 /// Bytes of a set's salt.
@@ -40,19 +40,7 @@ impl Code {
     /// `None` when it has not the shape of a recovery code.
     #[must_use]
     pub fn parse(answer: &str) -> Option<Self> {
-        let mut code = Zeroizing::new([0; LENGTH]);
-        let mut length = 0;
-        for c in answer.chars().filter(|c| !matches!(c, ' ' | '-')) {
-            let c = match c.to_ascii_lowercase() {
-                'o' => '0',
-                'i' | 'l' => '1',
-                c => c,
-            };
-            let byte = u8::try_from(c).ok().filter(|b| ALPHABET.contains(b))?;
-            *code.get_mut(length)? = byte;
-            length += 1;
-        }
-        (length == LENGTH).then_some(Self(code))
+        normal(answer).map(Self)
     }
 
     /// As shown: four groups of four.
@@ -81,6 +69,23 @@ impl Code {
             .ok()?;
         Some(out)
     }
+}
+
+/// A typed code of `N` characters in its normal form.
+pub(super) fn normal<const N: usize>(answer: &str) -> Option<Zeroizing<[u8; N]>> {
+    let mut code = Zeroizing::new([0; N]);
+    let mut length = 0;
+    for c in answer.chars().filter(|c| !matches!(c, ' ' | '-')) {
+        let c = match c.to_ascii_lowercase() {
+            'o' => '0',
+            'i' | 'l' => '1',
+            c => c,
+        };
+        let byte = u8::try_from(c).ok().filter(|b| ALPHABET.contains(b))?;
+        *code.get_mut(length)? = byte;
+        length += 1;
+    }
+    (length == N).then_some(code)
 }
 
 #[cfg(test)]

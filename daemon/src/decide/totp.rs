@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 
 /// Bytes of a secret we generate: 160 bits, the length of the HMAC (RFC 4226, 4 R6).
 pub const SECRET_BYTES: usize = 20;
+/// How far a phone's clock may be off and is still recognised, in seconds either way.
+const CLOCK_OFF_SECONDS: i64 = 600;
+
 /// An authenticator as it is checked: its secret in the clear, for the length of one decision.
 pub struct Authenticator {
     /// Row id in the store.
@@ -71,6 +74,24 @@ impl Authenticator {
             None if reused => Match::Reused { wait: ((self.last_step.max(now) + 1) * period - wall).max(1) },
             None => Match::Wrong,
         }
+    }
+
+    /// Which other step a code is of that is right for none around `wall`: that step, and how many
+    /// seconds the clock that made it is ahead of ours (negative: behind), if within ten minutes.
+    /// Whoever is told so has learnt a code of that step, so it must be used up first.
+    #[must_use]
+    pub fn clock_off(&self, code: &str, wall: i64) -> Option<(i64, i64)> {
+        let period = i64::from(self.period);
+        let theirs = wall.saturating_add(self.drift);
+        if period <= 0 || theirs < 0 {
+            return None;
+        }
+        let now = theirs / period;
+        (i64::from(self.skew) + 1..=CLOCK_OFF_SECONDS / period)
+            .flat_map(|distance| [-distance, distance])
+            .filter(|offset| now + offset >= 0)
+            .find(|offset| self.code_matches(code, now + offset))
+            .map(|offset| (now + offset, offset * period + self.drift))
     }
 
     fn code_matches(&self, code: &str, step: i64) -> bool {

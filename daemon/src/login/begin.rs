@@ -1,15 +1,18 @@
 //! Begin: who is this, does policy ask for a second factor, and can they show one.
 
+use super::enroll::{Showing, show_key};
 use super::origin::Origin;
+use super::tell::{later, question};
 use super::{LoginId, Step, bounded};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, locked_at_begin};
+use crate::decide::enrolling::{Asking as Question, Newcomer, Opening, may_enroll, open};
 use crate::decide::policy::{Decision, Person, Resolution, Terms};
 use crate::decide::throttle::{Cap, Lane};
 use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::InForce;
-use crate::store::{BeginFacts, LoginRow, Phase};
+use crate::store::{BeginFacts, LoginRow, Opened, PENDING, Phase};
 use crate::text::{self, Message};
 use crate::{journal, notice_text};
 use countersign_protocol::login::{FirstFactor, Verdict};
@@ -53,6 +56,7 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
         return Err(Error::NotAuthorized("you may begin a login for yourself only".into()));
     }
     let decision = host.decide(&force, &person, &request.service, origin.class, now);
+    let resolved = uid.is_some();
     // The account database may be down: a person we know keeps their factor.
     let uid = match uid {
         Some(uid) => Some(uid),
@@ -62,9 +66,11 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
     let id = LoginId::new()?;
     let row = describe(host, &person, origin, uid, caller, id, &decision, &request);
     match decision {
-        Decision::Required(terms) => ask(host, id, row, now, Asking { everyone: true, terms, force }).await,
+        Decision::Required(terms) => {
+            ask(host, id, row, now, Asking { everyone: true, terms, force, resolved }).await
+        }
         Decision::RequiredIfEnrolled(terms) => {
-            ask(host, id, row, now, Asking { everyone: false, terms, force }).await
+            ask(host, id, row, now, Asking { everyone: false, terms, force, resolved }).await
         }
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
@@ -81,6 +87,8 @@ struct Asking {
     terms: Terms,
     /// The policies in force when the login began.
     force: Arc<InForce>,
+    /// The account database knows the name now.
+    resolved: bool,
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one fact of the log row")]
@@ -95,12 +103,13 @@ fn describe(
     request: &BeginRequest,
 ) -> LoginRow {
     let policy = decision.policy();
-    let certain = match decision {
-        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => terms.certain,
+    let terms = match decision {
+        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => Some(terms),
         Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
-            true
+            None
         }
     };
+    let certain = terms.is_none_or(|terms| terms.certain);
     if !certain && person.resolution != Resolution::NotFound {
         journal::warning(
             "policy undetermined, the second factor counts as required",
@@ -108,6 +117,7 @@ fn describe(
         );
     }
     let passed = request.first_factor == FirstFactor::Passed;
+    let resolved = matches!(person.resolution, Resolution::Found(_));
     LoginRow {
         token: id.stored(),
         caller,
@@ -124,70 +134,158 @@ fn describe(
         payer: if uid.is_some() && (passed || caller != 0) { Payer::Person } else { Payer::Source },
         talk: passed && caller == 0 && uid.is_some(),
         policy: policy.to_owned(),
+        may_enroll: resolved && terms.zip(uid).is_some_and(|(terms, uid)| may_enroll(terms, uid)),
     }
 }
 
 /// Policy asks (or may ask): what the person is shown depends on what they have.
 async fn ask(host: &Host, id: LoginId, row: LoginRow, now: Moment, asking: Asking) -> Result<Step, Error> {
-    let row_for_log = row.clone();
-    let (verdict, messages, reason) = host
+    let begun = row.clone();
+    let reply = host
         .store
         .begin(row.clone(), now, move |facts| {
-            let (phase, state, reason, verdict, mut messages) = judge(&row, facts, &asking, now);
-            if verdict == Verdict::NotRequired {
-                messages.extend(notice_text::since_last_login(&row.user, &facts.untold));
+            let mut opened = judge(&row, facts, &asking, now);
+            if opened.result.verdict == Verdict::NotRequired {
+                opened.result.messages.extend(notice_text::since_last_login(&row.user, &facts.untold));
             }
-            (phase, state, reason, (verdict, messages, reason))
+            let (asking, later_until, reason) = (opened.asking, opened.until, opened.reason);
+            opened.map(|said| Begun { asking, later_until, reason, said })
         })
         .await?;
+    let Said { verdict, messages } = reply.said;
     if verdict != Verdict::Ask {
-        note(&row_for_log, verdict, reason);
+        note(&begun, verdict, reply.reason);
+        return Ok(Step::end(id, verdict, messages));
     }
-    Ok(Step::new(id, verdict, messages))
+    match (reply.asking, begun.uid) {
+        (Question::FirstCode, Some(uid)) => {
+            let login = Showing {
+                id,
+                caller: begun.caller,
+                user: &begun.user,
+                uid,
+                service: &begun.service,
+                begun: now.stamp(),
+                later_until: reply.later_until,
+                passed: false,
+            };
+            show_key(host, &login, now).await
+        }
+        (asking, _) => Ok(question(id, asking, 0, messages, &begun.service, now.stamp(), now)),
+    }
 }
 
-type Judgement = (Phase, &'static str, &'static str, Verdict, Vec<Message>);
+/// What a person hears when their login begins.
+struct Said {
+    verdict: Verdict,
+    messages: Vec<Message>,
+}
+
+/// The same, and what else the reply depends on.
+struct Begun {
+    asking: Question,
+    later_until: Option<i64>,
+    reason: &'static str,
+    said: Said,
+}
+
+type Judgement = Opened<Said>;
+
+fn opened(
+    phase: Phase,
+    state: &'static str,
+    reason: &'static str,
+    verdict: Verdict,
+    messages: Vec<Message>,
+) -> Judgement {
+    Opened::new(phase, state, reason, Said { verdict, messages })
+}
+
+/// One neutral prompt for everybody, existing or not, enrolled or not, locked or not.
+fn neutral() -> Judgement {
+    opened(Phase::Asked, "asked", "", Verdict::Ask, vec![])
+}
 
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
     let has_factor = facts.authenticators > 0 || facts.recovery_codes > 0;
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
-        return refuse(row, "uid-renamed", help);
+        return refuse(row, "uid-renamed", "enroll", help);
     }
     if !has_factor && !asking.everyone && row.uid.is_some() {
-        return (Phase::Skipped, "skipped", "not-enrolled", Verdict::NotRequired, vec![]);
-    }
-    if !row.talk {
-        // One neutral prompt for everybody, existing or not, enrolled or not, locked or not.
-        return (Phase::Asked, "asked", "", Verdict::Ask, vec![]);
+        return opened(Phase::Skipped, "skipped", "not-enrolled", Verdict::NotRequired, vec![]);
     }
     if !has_factor {
-        return refuse(row, "not-enrolled", help);
+        return welcome(row, facts, asking, now);
     }
-    if has_factor && facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.terms.remember.as_millis())
-    {
-        return (Phase::Skipped, "skipped", "remembered", Verdict::NotRequired, vec![]);
+    if !row.talk {
+        return neutral();
     }
-    let capped = Cap::of(asking.force.config.throttle).closes(&facts.in_a_row, now);
-    let Some(locked) = locked_at_begin(row.payer, facts.lane, &facts.tally, capped, now) else {
-        return (Phase::Asked, "asked", "", Verdict::Ask, vec![]);
-    };
+    if facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.terms.remember.as_millis()) {
+        return opened(Phase::Skipped, "skipped", "remembered", Verdict::NotRequired, vec![]);
+    }
+    let Some(locked) = locked(row, facts, asking, now) else { return neutral() };
     let recovery_open = facts.recovery_codes > 0 && facts.recovery_tally.closed_for(Lane::Recovery, now) == 0;
     let messages = text::locked(locked, recovery_open, help);
     if recovery_open {
-        (Phase::Asked, "asked", "locked", Verdict::Ask, messages)
+        opened(Phase::Asked, "asked", "locked", Verdict::Ask, messages)
     } else {
-        (Phase::Over, "locked", "locked", Verdict::Locked, messages)
+        opened(Phase::Over, "locked", "locked", Verdict::Locked, messages)
+    }
+}
+
+fn locked(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Option<Option<i64>> {
+    let capped = Cap::of(asking.force.config.throttle).closes(&facts.in_a_row, now);
+    locked_at_begin(row.payer, facts.lane, &facts.tally, capped, now)
+}
+
+/// Somebody without a factor of whom one is required.
+fn welcome(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
+    let help = asking.force.config.help.as_deref();
+    let newcomer = Newcomer {
+        terms: &asking.terms,
+        uid: row.uid.filter(|_| asking.resolved),
+        talk: row.talk,
+        invited: facts.invited,
+        grace_began: facts.grace_began,
+    };
+    let command = if may_enroll(&asking.terms, row.uid.unwrap_or(0)) { "invite" } else { "enroll" };
+    match open(&newcomer, now) {
+        Opening::Neutral if row.talk => refuse(row, "not-enrolled", "enroll", help),
+        Opening::Neutral => neutral(),
+        Opening::NeedsAdmin => refuse(row, "not-enrolled", "enroll", help),
+        Opening::NeedsInvitation => refuse(row, "not-enrolled", "invite", help),
+        Opening::Grace { until } => {
+            let told = later(Some(until), now).filter(|_| row.talk);
+            let messages = told.map(|later| text::enrolling::grace(later, command, &row.user));
+            let messages = messages.into_iter().collect();
+            Opened {
+                until: Some(until),
+                ..opened(Phase::Skipped, "skipped", "grace", Verdict::NotRequired, messages)
+            }
+        }
+        Opening::Ask { asking: question, later_until } => {
+            if let Some(locked) = locked(row, facts, asking, now) {
+                let messages = text::locked(locked, false, help);
+                return opened(Phase::Over, "locked", "locked", Verdict::Locked, messages);
+            }
+            let told = matches!(question, Question::Invitation)
+                .then(|| text::enrolling::invited(later(later_until, now)));
+            let begun = opened(Phase::Asked, "asked", PENDING, Verdict::Ask, told.into_iter().collect());
+            Opened { asking: question, until: later_until, ..begun }
+        }
     }
 }
 
 /// A refusal before any answer. Where the first factor is unknown it looks like any other login.
-fn refuse(row: &LoginRow, reason: &'static str, help: Option<&str>) -> Judgement {
+/// `command` is what would help.
+fn refuse(row: &LoginRow, reason: &'static str, command: &str, help: Option<&str>) -> Judgement {
     if row.talk {
-        (Phase::Over, "denied", reason, Verdict::Deny, text::not_enrolled(&row.user, help))
+        let messages = text::not_enrolled(command, &row.user, help);
+        opened(Phase::Over, "denied", reason, Verdict::Deny, messages)
     } else {
-        (Phase::Asked, "asked", "", Verdict::Ask, vec![])
+        neutral()
     }
 }
 
@@ -204,7 +302,8 @@ async fn pass(
     let shown = row.clone();
     let user = row.user.clone();
     let begun = host.store.begin(row, now, move |facts| {
-        (Phase::Skipped, state, reason, notice_text::since_last_login(&user, &facts.untold))
+        let told = notice_text::since_last_login(&user, &facts.untold);
+        Opened::new(Phase::Skipped, state, reason, told)
     });
     let told = begun.await.unwrap_or_else(|e| {
         journal::warning(
@@ -219,7 +318,7 @@ async fn pass(
         );
         None
     });
-    Step::new(id, Verdict::NotRequired, told.into_iter().collect())
+    Step::end(id, Verdict::NotRequired, told.into_iter().collect())
 }
 
 fn note(row: &LoginRow, verdict: Verdict, reason: &str) {

@@ -8,7 +8,7 @@ use crate::decide::policy::{Decision, Resolution};
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::store::{LoginRow, Phase};
+use crate::store::{LoginRow, Opened, Phase};
 use countersign_protocol::login::Verdict;
 
 /// What the account phase tells.
@@ -62,20 +62,22 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         payer: if uid.is_some() { Payer::Person } else { Payer::Source },
         talk: false,
         policy: decision.policy().to_owned(),
+        may_enroll: false,
     };
     let shown = (row.user.clone(), row.source.clone());
     let result = host
         .store
         .begin(row, now, move |facts| {
             let enrolled = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
+            let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
             if required && (everyone || enrolled) {
-                (Phase::Over, "denied", "no-second-factor", Verdict::Deny)
+                over("denied", "no-second-factor", Verdict::Deny)
             } else if reported {
-                (Phase::Over, "would-ask", "report-only", Verdict::NotRequired)
+                over("would-ask", "report-only", Verdict::NotRequired)
             } else if exempt {
-                (Phase::Over, "skipped", "exempt", Verdict::NotRequired)
+                over("skipped", "exempt", Verdict::NotRequired)
             } else {
-                (Phase::Over, "skipped", "not-required", Verdict::NotRequired)
+                over("skipped", "not-required", Verdict::NotRequired)
             }
         })
         .await;

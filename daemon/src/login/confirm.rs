@@ -6,7 +6,7 @@ use crate::decide::policy::Source;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::store::{ConfirmRow, Phase};
+use crate::store::{ConfirmRow, Confirmed};
 use countersign_protocol::login::Verdict;
 
 /// Confirms a login if caller, user and service are those it was begun with.
@@ -29,12 +29,16 @@ pub async fn confirm(
         service: bounded(service),
     };
     let verdict = match host.store.confirm(what, now).await {
-        Ok(Some(Phase::Verified)) => Verdict::Allow,
-        Ok(Some(Phase::Skipped)) => Verdict::NotRequired,
-        Ok(Some(Phase::Asked | Phase::Over)) => Verdict::Deny,
+        Ok(Confirmed::Verified) => Verdict::Allow,
+        Ok(Confirmed::Enrolled) => {
+            journal::notice("somebody enrolled in a login", &[("user", user), ("service", service)]);
+            Verdict::Allow
+        }
+        Ok(Confirmed::Skipped) => Verdict::NotRequired,
+        Ok(Confirmed::Refused) => Verdict::Deny,
         // A full disk keeps out nobody of whom nothing is required: `begin` let them go on unlogged.
-        Ok(None) | Err(_) if is_waived(host, user, service, now).await => Verdict::NotRequired,
-        Ok(None) => Verdict::Deny,
+        Ok(Confirmed::NoLogin) | Err(_) if is_waived(host, user, service, now).await => Verdict::NotRequired,
+        Ok(Confirmed::NoLogin) => Verdict::Deny,
         Err(e) => return Err(e),
     };
     if verdict == Verdict::Deny {

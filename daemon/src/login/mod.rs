@@ -4,8 +4,10 @@ mod abandon;
 mod begin;
 mod check;
 mod confirm;
+mod enroll;
 mod origin;
 mod respond;
+mod tell;
 
 pub use abandon::abandon;
 pub use begin::{BeginRequest, begin};
@@ -15,7 +17,7 @@ pub use respond::respond;
 
 use crate::error::Error;
 use crate::random;
-use crate::text::{self, Message};
+use crate::text::Message;
 use countersign_protocol::login as wire;
 use countersign_protocol::login::Verdict;
 
@@ -45,29 +47,34 @@ impl LoginId {
     }
 }
 
-/// A step of a login on its way to the module.
+/// A step of a login on its way to the module. What asks has a prompt, and nothing else has.
 #[must_use]
 pub struct Step {
     id: LoginId,
     verdict: Verdict,
     messages: Vec<Message>,
+    prompt: Option<String>,
 }
 
 impl Step {
-    fn new(id: LoginId, verdict: Verdict, messages: Vec<Message>) -> Self {
-        Self { id, verdict, messages }
+    fn ask(id: LoginId, prompt: String, messages: Vec<Message>) -> Self {
+        Self { id, verdict: Verdict::Ask, messages, prompt: Some(prompt) }
     }
 
-    /// The step as it crosses the bus. A step that asks has a prompt, and no other has.
+    /// The end of a login. One that would ask without a prompt is refused.
+    fn end(id: LoginId, verdict: Verdict, messages: Vec<Message>) -> Self {
+        let verdict = if verdict == Verdict::Ask { Verdict::Deny } else { verdict };
+        Self { id, verdict, messages, prompt: None }
+    }
+
+    /// The step as it crosses the bus.
     #[must_use]
     pub fn into_wire(self) -> wire::Step {
-        let prompt =
-            if self.verdict == Verdict::Ask { vec![(true, text::PROMPT.to_owned())] } else { vec![] };
         wire::Step {
             login: self.id.show(),
             verdict: self.verdict.as_str().to_owned(),
             messages: self.messages,
-            prompt,
+            prompt: self.prompt.into_iter().map(|text| (true, text)).collect(),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Respond: one answer, judged, carried out and committed before the person hears of it.
 
+use super::enroll::{Showing, give_codes, show_key};
+use super::tell::tell;
 use super::{LoginId, Step};
 use crate::clock::Moment;
-use crate::decide::answer::{Facts, Reason, Ruling, Typed, rule};
+use crate::decide::answer::{Facts, Ruling, Typed, rule};
+use crate::decide::enrolling::{Asking, Move};
+use crate::decide::invitation::Invitation;
 use crate::decide::throttle::Cap;
 use crate::decide::totp::Authenticator;
 use crate::error::Error;
 use crate::host::Host;
-use crate::seal::Keys;
-use crate::store::{AnswerRow, Answered, OpenLogin, SealedTotp};
-use crate::text::{self, Message};
-use crate::{journal, notice_text};
+use crate::journal;
+use crate::seal::{INVITATION, Keys, pending_row};
+use crate::store::{AnswerRow, Answered, Evidence, OpenLogin, Pending, SealedTotp};
 use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
@@ -31,28 +34,61 @@ pub async fn respond(
 ) -> Result<Step, Error> {
     let now = host.clock.now()?;
     let typed = Typed::parse(answer.get(..LONGEST_ANSWER.min(answer.len())).unwrap_or_default());
-    let hash = match &typed {
+    let recovery = match &typed {
         Typed::Recovery(_) => hash_recovery(host, caller, id, answer, now).await?,
-        Typed::Help | Typed::Digits(_) | Typed::Other => None,
+        Typed::Help | Typed::Later | Typed::Enroll | Typed::No | Typed::Digits(_) | Typed::Other => None,
     };
+    let invitation = Invitation::parse(answer).map(|code| host.keys.vouch(INVITATION, code.as_bytes()));
+    let evidence = Evidence { recovery, invitation };
     let keys = Arc::clone(&host.keys);
     let force = host.in_force();
     let answered = host
         .store
-        .answer(id.stored(), caller, now, hash, move |login, row| {
-            let facts = open_facts(&keys, &force.config, login, row)?;
+        .answer(id.stored(), caller, now, evidence, move |login, row| {
+            let facts = open_facts(&keys, &force.config, id, login, row)?;
             Ok(rule(&typed, &facts, now))
         })
         .await?;
-    let (verdict, messages) = tell(host, &answered);
-    if verdict != Verdict::Ask {
+    if let (Some(showing), Some(uid)) = (shows(&answered), answered.uid) {
+        let [user, service, _] = &answered.whose;
+        let login = Showing {
+            id,
+            caller,
+            user,
+            uid,
+            service,
+            begun: answered.begun,
+            later_until: answered.at.later_until,
+            passed: answered.at.passed,
+        };
+        return match showing {
+            Shows::Key => show_key(host, &login, now).await,
+            Shows::Codes => give_codes(host, &login, now).await,
+        };
+    }
+    let step = tell(host, id, &answered, now);
+    if step.verdict != Verdict::Ask {
         let [user, service, source] = &answered.whose;
         journal::notice(
             "login answered",
-            &[("verdict", verdict.as_str()), ("user", user), ("service", service), ("source", source)],
+            &[("verdict", step.verdict.as_str()), ("user", user), ("service", service), ("source", source)],
         );
     }
-    Ok(Step::new(id, verdict, messages))
+    Ok(step)
+}
+
+/// What must be made before the person can be asked on.
+enum Shows {
+    Key,
+    Codes,
+}
+
+fn shows(done: &Answered) -> Option<Shows> {
+    match (done.ruling, done.next?) {
+        (Ruling::Enrolling(Move::SetUp | Move::TryInvitation), Asking::FirstCode) => Some(Shows::Key),
+        (Ruling::Enrolling(Move::Proven { .. }), Asking::ReadBack) => Some(Shows::Codes),
+        _ => None,
+    }
 }
 
 /// Hashes a recovery code before the transaction, one at a time, and only for an answer that will
@@ -69,7 +105,13 @@ async fn hash_recovery(
     host.hashing(move || code.hash(&salt)).await
 }
 
-fn open_facts(keys: &Keys, config: &Config, login: &OpenLogin, row: &AnswerRow) -> Result<Facts, Error> {
+fn open_facts(
+    keys: &Keys,
+    config: &Config,
+    id: LoginId,
+    login: &OpenLogin,
+    row: &AnswerRow,
+) -> Result<Facts, Error> {
     let authenticators = row
         .authenticators
         .iter()
@@ -84,7 +126,36 @@ fn open_facts(keys: &Keys, config: &Config, login: &OpenLogin, row: &AnswerRow) 
         cap: Cap::of(config.throttle),
         authenticators,
         recovery: row.recovery,
+        at: login.at,
+        pending: row
+            .pending
+            .as_ref()
+            .map(|p| open_pending(keys, config, id, login, p))
+            .transpose()?
+            .flatten(),
+        shown: row.pending.as_ref().is_some_and(|p| p.has_codes),
+        read_back: row.pending.as_ref().is_some_and(|p| p.read_back),
     })
+}
+
+/// The authenticator that a login has shown, while its first code is asked for.
+fn open_pending(
+    keys: &Keys,
+    config: &Config,
+    id: LoginId,
+    login: &OpenLogin,
+    pending: &Pending,
+) -> Result<Option<Authenticator>, Error> {
+    let (Some(uid), Asking::FirstCode) = (login.uid, login.at.asking) else { return Ok(None) };
+    Ok(Some(Authenticator {
+        id: 0,
+        secret: keys.open(&pending_row(uid, &id.stored()), &pending.secret)?,
+        digits: pending.digits,
+        period: pending.period,
+        skew: config.totp.skew,
+        last_step: -1,
+        drift: 0,
+    }))
 }
 
 fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp, skew: u8) -> Result<Authenticator, Error> {
@@ -101,41 +172,4 @@ fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp, skew: u8) -> Result
         last_step: sealed.last_step,
         drift: sealed.drift,
     })
-}
-
-/// What the module hears of a ruling that was carried out.
-fn tell(host: &Host, done: &Answered) -> (Verdict, Vec<Message>) {
-    let force = host.in_force();
-    let help = force.config.help.as_deref();
-    let (verdict, messages) = match done.ruling {
-        Ruling::Totp { .. } => (Verdict::Allow, vec![]),
-        Ruling::Recovery { .. } => (Verdict::Allow, vec![text::recovery_used(done.recovery_left)]),
-        Ruling::Locked(ms) => (Verdict::Locked, text::locked(ms, false, help)),
-        Ruling::Explain if done.more => return (Verdict::Ask, vec![text::what_to_type()]),
-        Ruling::Explain => (Verdict::Deny, vec![]),
-        Ruling::Wrong { reason: Reason::CodeReused(wait), .. } if done.more => {
-            (Verdict::Ask, vec![text::code_reused(wait)])
-        }
-        Ruling::Wrong { reason: Reason::WrongCode, .. } if done.more => {
-            (Verdict::Ask, vec![text::wrong_code(done.tries_left)])
-        }
-        Ruling::Wrong { .. } if done.closed_for > 0 => {
-            (Verdict::Deny, text::locked(Some(done.closed_for), false, help))
-        }
-        Ruling::Wrong { reason: Reason::CodeReused(wait), .. } => {
-            (Verdict::Deny, vec![text::code_reused(wait)])
-        }
-        Ruling::Wrong { .. } => (Verdict::Deny, vec![]),
-    };
-    if done.talk {
-        let since =
-            (verdict == Verdict::Allow).then(|| notice_text::since_last_login(&done.whose[0], &done.untold));
-        return (verdict, messages.into_iter().chain(since.flatten()).collect());
-    }
-    // Where the first factor is unknown nobody hears why, nor that somebody is locked.
-    match verdict {
-        Verdict::Locked | Verdict::Deny => (Verdict::Deny, vec![]),
-        Verdict::Allow => (Verdict::Allow, vec![]),
-        Verdict::Ask | Verdict::NotRequired => (verdict, messages),
-    }
 }

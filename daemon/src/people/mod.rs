@@ -40,6 +40,17 @@ pub async fn owner_of(uid: u32) -> Result<Option<String>, Error> {
     }
 }
 
+/// The name of a person's account here, as their authenticator app shows it.
+#[must_use]
+pub fn account(user: &str) -> String {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".into());
+    format!("{user}@{host}")
+}
+
 /// Looks people up.
 #[derive(Debug, Clone)]
 pub struct Directory {

@@ -2,11 +2,14 @@
 //! before anybody hears of it.
 
 use super::begin::{Phase, lane_of, subject_of};
-use super::notice::{self, Kind as Notice, Untold};
+use super::carry::carry_out;
+use super::notice::Untold;
+use super::pending::{self, Pending};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
-use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, Reason, RecoveryMatch, Ruling, TRIES_PER_LOGIN};
+use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, RecoveryMatch, Ruling};
+use crate::decide::enrolling::{Asking, Position};
 use crate::decide::recovery::SALT_BYTES;
 use crate::decide::throttle::{Lane, Tally};
 use crate::error::Error;
@@ -31,11 +34,11 @@ pub struct OpenLogin {
     console: bool,
     /// Who pays for wrong answers.
     pub payer: Payer,
-    /// Whether the person may be told why.
-    pub talk: bool,
-    pub(super) begun: Stamp,
-    rounds: u32,
-    tries: u32,
+    /// When it began.
+    pub begun: Stamp,
+    /// Where it stands.
+    pub at: Position,
+    pub(super) may_enroll: bool,
     source: String,
     /// The last notice that it tells.
     pub(super) tells: i64,
@@ -45,6 +48,11 @@ impl OpenLogin {
     /// Where to and where from, for a notice.
     pub(super) fn place(&self) -> String {
         format!("{} {}", self.service, self.source)
+    }
+
+    /// Whether a recovery code has let the person pass already.
+    pub(super) fn passed(&self) -> bool {
+        self.at.passed
     }
 }
 
@@ -80,6 +88,8 @@ pub struct AnswerRow {
     pub authenticators: Vec<SealedTotp>,
     /// What the given hash is among the person's recovery codes.
     pub recovery: RecoveryMatch,
+    /// What this login has shown and waits to keep.
+    pub pending: Option<Pending>,
 }
 
 /// What an answer did.
@@ -87,20 +97,35 @@ pub struct AnswerRow {
 pub struct Answered {
     /// Whose login it is, where to, and from where.
     pub whose: [String; 3],
+    /// The person, if the name is somebody's.
+    pub uid: Option<u32>,
     /// The ruling that was carried out.
     pub ruling: Ruling,
-    /// Whether this login takes another answer.
-    pub more: bool,
-    /// Tries left in this login.
+    /// What the login asks next; `None` when it takes no other answer.
+    pub next: Option<Asking>,
+    /// Where it stood when the answer came.
+    pub at: Position,
+    /// When it began.
+    pub begun: Stamp,
+    /// Wrong answers left to the same question.
     pub tries_left: u32,
-    /// Whether the person may be told why.
-    pub talk: bool,
     /// Milliseconds for which the lane is now closed; 0 is open.
     pub closed_for: i64,
     /// Unused recovery codes left.
     pub recovery_left: u32,
     /// What happened that the person has not been told, once they are in.
     pub untold: Untold,
+    /// Which of the codes shown must be typed back, from 0.
+    pub asked_back: u32,
+}
+
+/// What a typed answer is, in the only forms in which it is compared with what is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence {
+    /// The hash of a recovery code.
+    pub recovery: Option<[u8; 32]>,
+    /// The keyed hash of an invitation.
+    pub invitation: Option<[u8; 32]>,
 }
 
 impl Store {
@@ -117,6 +142,11 @@ impl Store {
     ) -> Result<Option<Vec<u8>>, Error> {
         self.run(Durability::Kill, move |db| {
             let Ok(login) = open_login(db, &token, caller, now) else { return Ok(None) };
+            match login.at.asking {
+                Asking::ReadBack => return pending::salt(db, login.id),
+                Asking::Invitation | Asking::FirstCode | Asking::Offer => return Ok(None),
+                Asking::Code => {}
+            }
             let lane = recovery_lane(&login);
             let subject = subject_of(login.payer, login.uid, &login.source_key);
             if tally::read(db, &subject, lane)?.closed_for(lane, now) > 0 {
@@ -143,14 +173,14 @@ impl Store {
         token: [u8; 16],
         caller: u32,
         now: Moment,
-        recovery_hash: Option<[u8; 32]>,
+        evidence: Evidence,
         judge: impl FnOnce(&OpenLogin, &AnswerRow) -> Result<Ruling, Error> + Send + 'static,
     ) -> Result<Answered, Error> {
         self.run(Durability::Power, move |db| {
             let login = open_login(db, &token, caller, now)?;
-            let facts = facts(db, &login, recovery_hash, now)?;
+            let facts = facts(db, &login, evidence.recovery, now)?;
             let ruling = judge(&login, &facts)?;
-            carry_out(db, &login, &facts, ruling, now)
+            carry_out(db, &login, &facts, &evidence, ruling, now)
         })
         .await
     }
@@ -168,18 +198,25 @@ fn read_login(r: &Row<'_>) -> rusqlite::Result<OpenLogin> {
         source_key: r.get(6)?,
         console: r.get(7)?,
         payer: if person_pays { Payer::Person } else { Payer::Source },
-        talk: r.get(9)?,
         begun: Stamp { boot: r.get(10)?, ms: r.get(11)? },
-        rounds: r.get(12)?,
-        tries: r.get(13)?,
-        source: r.get(14)?,
-        tells: r.get(15)?,
+        at: Position {
+            asking: Asking::read(r.get_ref(13)?.as_str()?),
+            passed: r.get_ref(17)?.as_str()? == "verified",
+            talk: r.get(9)?,
+            misses: r.get(14)?,
+            rounds: r.get(12)?,
+            later_until: r.get(15)?,
+        },
+        may_enroll: r.get(16)?,
+        source: r.get(18)?,
+        tells: r.get(19)?,
     })
 }
 
 pub(super) fn find(db: &Connection, token: &[u8; 16], caller: u32) -> Result<OpenLogin, Error> {
     db.prepare_cached(
-        "SELECT id, phase, caller, user, uid, service, source_key, console, person_pays, talk, boot, started_ms, rounds, tries, source, tells
+        "SELECT id, phase, caller, user, uid, service, source_key, console, person_pays, talk, boot, started_ms,
+                rounds, asking, misses, later_until, may_enroll, state, source, tells
          FROM login WHERE token = ?1",
     )?
     .query_row([token], read_login)
@@ -189,11 +226,16 @@ pub(super) fn find(db: &Connection, token: &[u8; 16], caller: u32) -> Result<Ope
     .ok_or_else(|| Error::NotFound("no such login".into()))
 }
 
-fn open_login(db: &Connection, token: &[u8; 16], caller: u32, now: Moment) -> Result<OpenLogin, Error> {
+pub(super) fn open_login(
+    db: &Connection,
+    token: &[u8; 16],
+    caller: u32,
+    now: Moment,
+) -> Result<OpenLogin, Error> {
     let login = find(db, token, caller)?;
     if login.phase != Phase::Asked
         || now.is_past(login.begun, LOGIN_LIVES_MS)
-        || login.rounds >= ROUNDS_PER_LOGIN
+        || login.at.rounds >= ROUNDS_PER_LOGIN
     {
         return Err(Error::Expired("this login is over; start again".into()));
     }
@@ -222,6 +264,7 @@ fn facts(
         in_a_row: Tally::default(),
         authenticators: Vec::new(),
         recovery: RecoveryMatch::Wrong,
+        pending: None,
     };
     let Some(uid) = login.uid else { return Ok(facts) };
     facts.in_a_row = tally::in_a_row(db, uid)?;
@@ -238,7 +281,9 @@ fn facts(
             })
         })?
         .collect::<Result<_, _>>()?;
-    if let Some(hash) = recovery_hash {
+    if login.at.asking != Asking::Code {
+        facts.pending = pending::find(db, login.id, recovery_hash.as_ref())?;
+    } else if let Some(hash) = recovery_hash {
         facts.recovery = match_recovery(db, uid, &login.user, &hash)?;
     }
     Ok(facts)
@@ -255,138 +300,4 @@ fn match_recovery(db: &Connection, uid: u32, name: &str, hash: &[u8; 32]) -> Res
         }
     }
     Ok(found)
-}
-
-fn carry_out(
-    db: &Connection,
-    login: &OpenLogin,
-    facts: &AnswerRow,
-    ruling: Ruling,
-    now: Moment,
-) -> Result<Answered, Error> {
-    let whose = [login.user.clone(), login.service.clone(), login.source_key.clone()];
-    let mut done = Answered {
-        whose,
-        ruling,
-        more: false,
-        tries_left: 0,
-        talk: login.talk,
-        closed_for: 0,
-        recovery_left: 0,
-        untold: Untold::default(),
-    };
-    let limit = if login.talk { TRIES_PER_LOGIN } else { 1 };
-    match ruling {
-        Ruling::Explain => {
-            done.more = login.rounds + 1 < ROUNDS_PER_LOGIN;
-            done.tries_left = limit.saturating_sub(login.tries);
-            db.prepare_cached("UPDATE login SET rounds = rounds + 1 WHERE id = ?1")?.execute([login.id])?;
-        }
-        Ruling::Locked(_) => write(db, login, now, Phase::Over, "locked", "", "locked")?,
-        Ruling::Wrong { lane, reason, charge } => {
-            if charge {
-                done.closed_for = charge_failure(db, login, lane, now)?;
-            }
-            done.tries_left = limit.saturating_sub(login.tries + 1);
-            done.more = done.tries_left > 0 && done.closed_for == 0 && login.rounds + 1 < ROUNDS_PER_LOGIN;
-            let phase = if done.more { Phase::Asked } else { Phase::Over };
-            let word = match reason {
-                Reason::WrongCode => "wrong-code",
-                Reason::CodeReused(_) => "code-reused",
-            };
-            write(db, login, now, phase, "denied", "", word)?;
-            if let (Reason::CodeReused(_), Some(uid)) = (reason, login.uid) {
-                notice::add(db, uid, &login.user, Notice::CodeReused, &login.place(), now)?;
-            }
-        }
-        Ruling::Totp { id, step } => {
-            let consumed = db
-                .prepare_cached(
-                    "UPDATE totp SET last_step = ?2, last_used = ?3 WHERE id = ?1 AND last_step < ?2",
-                )?
-                .execute((id, step, now.wall))?;
-            succeed(db, login, facts, now, consumed, "totp")?;
-            done.untold = untold(db, login)?;
-        }
-        Ruling::Recovery { id } => {
-            let consumed = db
-                .prepare_cached("UPDATE recovery_code SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL")?
-                .execute((id, now.wall))?;
-            succeed(db, login, facts, now, consumed, "recovery")?;
-            done.untold = untold(db, login)?;
-            if let Some(uid) = login.uid {
-                notice::add(db, uid, &login.user, Notice::RecoveryUsed, &login.place(), now)?;
-            }
-            done.recovery_left = db
-                .prepare_cached("SELECT count(*) FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?
-                .query_row([login.uid], |r| r.get(0))?;
-        }
-    }
-    Ok(done)
-}
-
-/// What the person of a login that is now verified hears: what they had not been told when it began.
-fn untold(db: &Connection, login: &OpenLogin) -> Result<Untold, Error> {
-    match login.uid {
-        Some(uid) if login.tells > 0 => notice::untold(db, uid, &login.user, login.tells),
-        _ => Ok(Untold::default()),
-    }
-}
-
-fn charge_failure(db: &Connection, login: &OpenLogin, lane: Lane, now: Moment) -> Result<i64, Error> {
-    let subject = subject_of(login.payer, login.uid, &login.source_key);
-    let tally = tally::charge(db, &subject, lane, now)?;
-    if let (Payer::Person, Some(uid)) = (login.payer, login.uid) {
-        tally::charge_in_a_row(db, uid, now)?;
-    }
-    let closed_for = tally.closed_for(lane, now);
-    if let (true, Payer::Person, Some(uid)) = (closed_for > 0, login.payer, login.uid) {
-        // Somebody guesses: nobody of this name passes unasked any more. The sources stay known,
-        // or else guessing would take the person's own lane away.
-        db.prepare_cached("UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1")?.execute([uid])?;
-        notice::add(db, uid, &login.user, Notice::Locked, &login.place(), now)?;
-    }
-    Ok(closed_for)
-}
-
-fn succeed(
-    db: &Connection,
-    login: &OpenLogin,
-    facts: &AnswerRow,
-    now: Moment,
-    consumed: usize,
-    factor: &str,
-) -> Result<(), Error> {
-    if consumed != 1 {
-        return Err(Error::unavailable("a code was used by somebody else at the same moment"));
-    }
-    if let (Payer::Person, Some(uid)) = (login.payer, login.uid) {
-        db.prepare_cached("UPDATE person SET last_verified = ?2 WHERE uid = ?1")?.execute((uid, now.wall))?;
-        if facts.in_a_row.failures > 0 {
-            tally::clear(db, &tally::of_person(uid), Lane::All)?;
-        }
-        let lane = if factor == "recovery" { Lane::Recovery } else { facts.lane };
-        if lane != facts.lane || facts.tally.failures > 0 {
-            tally::clear(db, &tally::of_person(uid), lane)?;
-        }
-    }
-    write(db, login, now, Phase::Verified, "verified", factor, "")
-}
-
-fn write(
-    db: &Connection,
-    login: &OpenLogin,
-    now: Moment,
-    phase: Phase,
-    state: &str,
-    factor: &str,
-    reason: &str,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE login SET phase = ?2, token = CASE WHEN ?2 = 3 THEN NULL ELSE token END, state = ?3, factor = ?4, reason = ?5,
-                rounds = rounds + 1, tries = tries + 1, last_try = ?6
-         WHERE id = ?1",
-    )?
-    .execute((login.id, phase.number(), state, factor, reason, now.wall))?;
-    Ok(())
 }

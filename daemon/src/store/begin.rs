@@ -1,10 +1,11 @@
 //! Opening a login: the facts it needs, and its row in the attempt log.
 
 use super::notice::{self, Untold};
-use super::tally;
 use super::worker::{Durability, Store};
+use super::{grace, invitation, tally};
 use crate::clock::Moment;
 use crate::decide::answer::Payer;
+use crate::decide::enrolling::Asking;
 use crate::decide::throttle::{Lane, Tally};
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
@@ -74,6 +75,38 @@ pub struct LoginRow {
     pub talk: bool,
     /// The policy that decided.
     pub policy: String,
+    /// Whether the person may set up a new phone in this login, once a recovery code let them pass.
+    pub may_enroll: bool,
+}
+
+/// How a login begins.
+#[derive(Debug)]
+pub struct Opened<T> {
+    /// How far it is.
+    pub phase: Phase,
+    /// The state in the log.
+    pub state: &'static str,
+    /// The reason in the log.
+    pub reason: &'static str,
+    /// What it asks for.
+    pub asking: Asking,
+    /// The person passes, or may pass, without a factor until this date.
+    pub until: Option<i64>,
+    /// What the caller wants to have.
+    pub result: T,
+}
+
+impl<T> Opened<T> {
+    /// A login that asks for a code, or for nothing.
+    pub fn new(phase: Phase, state: &'static str, reason: &'static str, result: T) -> Self {
+        Self { phase, state, reason, asking: Asking::Code, until: None, result }
+    }
+
+    /// The same with another result.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Opened<U> {
+        let Self { phase, state, reason, asking, until, result } = self;
+        Opened { phase, state, reason, asking, until, result: with(result) }
+    }
 }
 
 /// What is known when a login begins.
@@ -98,14 +131,18 @@ pub struct BeginFacts {
     pub confirmed_ago: Option<u64>,
     /// What happened that the person has not been told; nothing for those who may not be told.
     pub untold: Untold,
+    /// When the person's time without a factor began, by the date that is never turned back.
+    pub grace_began: Option<i64>,
+    /// Whether an administrator's invitation of this person holds.
+    pub invited: bool,
 }
 
 /// Services of which a policy may remember sources: those that come from somewhere.
 const REMEMBERING: [&str; 2] = ["sshd", "login"];
 
 impl Store {
-    /// Opens a login: reads the facts, lets `judge` rule, and writes the row with the phase, state
-    /// and reason it gives. Returns what else it gives.
+    /// Opens a login: reads the facts, lets `judge` rule, and writes the row as it says. Returns what
+    /// else it gives. Time without a factor begins here only where the first factor passed.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -113,13 +150,16 @@ impl Store {
         &self,
         row: LoginRow,
         now: Moment,
-        judge: impl FnOnce(&BeginFacts) -> (Phase, &'static str, &'static str, T) + Send + 'static,
+        judge: impl FnOnce(&BeginFacts) -> Opened<T> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(Durability::Kill, move |db| {
             let facts = facts(db, &row, now)?;
-            let (phase, state, reason, result) = judge(&facts);
-            insert(db, &row, now, phase, state, reason, facts.untold.to)?;
-            Ok(result)
+            let opened = judge(&facts);
+            if let (Some(until), Some(uid), true) = (opened.until, row.uid, row.talk) {
+                grace::note(db, uid, &row.user, until, now)?;
+            }
+            insert(db, &row, &opened, facts.untold.to, now)?;
+            Ok(opened.result)
         })
         .await
     }
@@ -152,12 +192,16 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         in_a_row: Tally::default(),
         confirmed_ago: None,
         untold: Untold::default(),
+        grace_began: None,
+        invited: false,
     };
     let Some(uid) = row.uid else { return Ok(facts) };
     if row.talk {
         facts.untold = notice::untold(db, uid, &row.user, i64::MAX)?;
     }
     facts.in_a_row = tally::in_a_row(db, uid)?;
+    facts.grace_began = grace::began(db, uid, &row.user)?;
+    facts.invited = invitation::holds(db, uid, &row.user, now)?;
     let kept: Option<String> = db
         .prepare_cached("SELECT name FROM person WHERE uid = ?1")?
         .query_row([uid], |r| r.get(0))
@@ -216,24 +260,22 @@ pub(super) fn subject_of(payer: Payer, uid: Option<u32>, source_key: &str) -> St
     }
 }
 
-fn insert(
+fn insert<T>(
     db: &Connection,
     row: &LoginRow,
-    now: Moment,
-    phase: Phase,
-    state: &str,
-    reason: &str,
+    opened: &Opened<T>,
     tells: i64,
+    now: Moment,
 ) -> Result<(), Error> {
-    let token = (phase != Phase::Over).then_some(row.token);
+    let token = (opened.phase != Phase::Over).then_some(row.token);
     db.prepare_cached(
         "INSERT INTO login (token, phase, caller, user, uid, ruser, service, program, tty, source, source_key, console,
-                            person_pays, talk, policy, state, reason, started, boot, started_ms, tells)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                            person_pays, talk, policy, state, reason, started, boot, started_ms, tells, asking, may_enroll, later_until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     )?
     .execute(rusqlite::params![
         token,
-        phase.number(),
+        opened.phase.number(),
         row.caller,
         row.user,
         row.uid,
@@ -247,12 +289,15 @@ fn insert(
         row.payer == Payer::Person,
         row.talk,
         row.policy,
-        state,
-        reason,
+        opened.state,
+        opened.reason,
         now.wall,
         now.boot,
         now.boot_ms,
         tells,
+        opened.asking.as_str(),
+        row.may_enroll,
+        opened.until,
     ])?;
     Ok(())
 }

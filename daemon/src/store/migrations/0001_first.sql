@@ -68,7 +68,9 @@ CREATE TABLE enrollment (
 
 -- The attempt log, one row per login, which is also the state of a login in flight. token is the
 -- hash of the login id and is gone once the login is over. phase: 0 asked, 1 verified and waiting
--- for the account phase, 2 skipped and waiting for it, 3 over.
+-- for the account phase, 2 skipped and waiting for it, 3 over. asking says what an asked login wants to
+-- hear: code, invitation, first-code, read-back or offer. misses are wrong answers to that. later_until
+-- is the date (by high_water) until which "later" is an answer; NULL is never.
 CREATE TABLE login (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     token        BLOB,
@@ -97,10 +99,57 @@ CREATE TABLE login (
     last_try     INTEGER NOT NULL DEFAULT 0,
     confirmed    INTEGER NOT NULL DEFAULT 0,
     -- The last notice that this login tells; it counts as told once the account phase confirms it.
-    tells        INTEGER NOT NULL DEFAULT 0
+    tells        INTEGER NOT NULL DEFAULT 0,
+    asking       TEXT    NOT NULL DEFAULT 'code',
+    misses       INTEGER NOT NULL DEFAULT 0,
+    may_enroll   INTEGER NOT NULL DEFAULT 0,
+    later_until  INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX login_by_token ON login (token) WHERE token IS NOT NULL;
 CREATE INDEX login_by_user ON login (user, id);
+
+-- Enrollments inside logins, each of one login and gone with it. The account phase of that login keeps
+-- them; nothing else does. step is that of the first code, -1 before there was one. hashes and sealed
+-- hold the recovery codes, one after the other; asked is the one that must be typed back, from 0.
+CREATE TABLE pending (
+    login      INTEGER PRIMARY KEY,
+    uid        INTEGER NOT NULL,
+    secret     BLOB    NOT NULL,
+    digits     INTEGER NOT NULL,
+    period     INTEGER NOT NULL,
+    replaces   INTEGER NOT NULL,
+    step       INTEGER NOT NULL DEFAULT -1,
+    salt       BLOB,
+    hashes     BLOB,
+    sealed     BLOB,
+    asked      INTEGER NOT NULL DEFAULT 0,
+    read_back  INTEGER NOT NULL DEFAULT 0,
+    boot       BLOB    NOT NULL,
+    started_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX pending_by_uid ON pending (uid, login);
+
+-- One-time codes by which an administrator binds somebody's first factor to them, by keyed hash.
+CREATE TABLE invitation (
+    uid        INTEGER PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    hash       BLOB    NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0,
+    boot       BLOB    NOT NULL,
+    started_ms INTEGER NOT NULL,
+    lives_ms   INTEGER NOT NULL,
+    made_by    INTEGER NOT NULL
+) STRICT;
+
+-- People who were let in without a factor because a policy gives them time: since when, until when,
+-- and how often. Never removed: who is reset later gets no new time.
+CREATE TABLE grace (
+    uid    INTEGER PRIMARY KEY,
+    name   TEXT    NOT NULL,
+    began  INTEGER NOT NULL,
+    until  INTEGER NOT NULL,
+    laters INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 -- Failures by lane. subject is 'uid:N' or 'source:KEY'. The lane 'all' counts a person's failures
 -- in a row over all lanes, for the hard cap.
