@@ -340,3 +340,6 @@ fn report_syntax(file: usize, text: &str, error: &Error, problems: &mut Report<'
 fn spot<T>(file: usize, spanned: &Spanned<T>) -> Spot {
     Spot { file, offset: spanned.span().start }
 }
+
+#[cfg(test)]
+mod documented;

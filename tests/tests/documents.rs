@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use countersign_tests::{artifacts, require};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -79,4 +83,78 @@ fn the_cve_map_names_every_test_of_an_attack_and_no_other() {
     for (test, id) in &named {
         assert_eq!(exist.get(test), Some(id), "{test} stands in another row than its id says");
     }
+}
+
+/// The examples in a page, each with the line that it begins at.
+fn toml_blocks(page: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (line, text) in page.lines().enumerate() {
+        match &mut open {
+            Some(_) if text.trim_end() == "```" => blocks.extend(open.take()),
+            Some((_, block)) => {
+                block.push_str(text);
+                block.push('\n');
+            }
+            None if text.starts_with("```toml") => open = Some((line + 1, String::new())),
+            None => {}
+        }
+    }
+    assert!(open.is_none(), "an example has no end");
+    blocks
+}
+
+#[test]
+fn every_example_in_the_documents_runs_through_policy_check() {
+    require!(Staged("countersignctl"));
+    let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of documents").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut checked = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        for (line, mut block) in toml_blocks(&text) {
+            // A page about one table need not say each time who is asked.
+            if !block.contains("[[policy]]") {
+                block.push_str("[[policy]]\nname = \"everyone\"\n");
+            }
+            let (sound, said) = policy_check(&block);
+            assert!(sound, "{}:{line}: {said}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "only {checked} examples were found");
+}
+
+/// The default file is installed as it is.
+#[test]
+fn the_file_as_installed_runs_through_policy_check() {
+    require!(Staged("countersignctl"));
+    let text = fs::read_to_string(root().join("config/countersign.toml")).expect("the default file");
+    let (sound, said) = policy_check(&text);
+    assert!(sound && !said.contains("warning"), "{said}");
+}
+
+/// Whether `policy check` has nothing against a text, and what it says.
+fn policy_check(text: &str) -> (bool, String) {
+    // A checkout may be writable by a group, which the real file must not be.
+    let folder = tempfile::tempdir().expect("a private folder");
+    let file = folder.path().join("countersign.toml");
+    fs::write(&file, text).expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("its mode");
+    let out = Command::new(artifacts::ctl())
+        .args(["policy", "check", "--no-groups"])
+        .arg(&file)
+        .output()
+        .expect("countersignctl runs");
+    (out.status.success(), String::from_utf8_lossy(&out.stdout).into_owned())
 }
