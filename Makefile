@@ -9,7 +9,7 @@ DESTDIR =
 
 STAGE = target/stage
 
-.PHONY: help build stage lint test demo bench deb install
+.PHONY: help build stage lint test demo fuzz bench deb install
 help:
 	@echo 'make demo            try it: a real ssh login with a code, in private namespaces'
 	@echo 'make demo SCRIPT=1   the same, unattended'
@@ -17,6 +17,7 @@ help:
 	@echo 'make build           what is shipped, into $(STAGE)'
 	@echo 'make lint            formatting, clippy, dependencies, scripts, packaging'
 	@echo 'make deb             the Debian package, into target/deb'
+	@echo 'make fuzz            the reader of the policy file, for SECONDS=60'
 	@echo 'make bench           against pam_google_authenticator and pam_oath'
 	@echo 'make install         DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
 
@@ -35,6 +36,9 @@ demo:
 
 deb: stage
 	@scripts/deb
+
+fuzz:
+	@scripts/fuzz $(or $(SECONDS),60)
 
 bench:
 	@scripts/as-root scripts/bench

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 /// Valid files to begin with.
-const VALID: [&str; 3] = [
+const VALID: [&str; 4] = [
+    include_str!("design.toml"),
     include_str!("full.toml"),
     include_str!("../countersign.toml"),
     "help = \"x\"\n[[policy]]\nname = \"ä€😀\"\nnetworks.only = [\"::/0\"]\n[[policy]]\nname = \"p\"\n",

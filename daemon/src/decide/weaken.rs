@@ -212,6 +212,8 @@ fn describe(person: &Person, service: &str, source: Source) -> String {
 }
 
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod tests;

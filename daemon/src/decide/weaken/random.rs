@@ -7,7 +7,7 @@ use countersign_config::{AddressSource, Deadline, Enroll, Factor};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-fn random_policies(dice: &mut Dice) -> String {
+pub(super) fn random_policies(dice: &mut Dice) -> String {
     let mut text = String::from("[mailbox.m]\nserver = \"m\"\nfrom = \"m@example.org\"\n");
     if dice.roll(4) == 0 {
         random_tables(dice, &mut text);
@@ -98,7 +98,7 @@ fn random_tables(dice: &mut Dice, text: &mut String) {
 }
 
 /// A text that loads. Shadowed policies are refused, and rightly; then the dice roll again.
-fn random_config(dice: &mut Dice, text: impl Fn(&mut Dice) -> String) -> (String, Config) {
+pub(super) fn random_config(dice: &mut Dice, text: impl Fn(&mut Dice) -> String) -> (String, Config) {
     loop {
         let text = text(dice);
         if let Ok(config) = countersign_config::parse("random.toml", &text) {
@@ -111,7 +111,7 @@ fn asked(config: &Config, person: &Person, service: &str, source: Source) -> u8 
     deciding(&walk(config, person, service, source)).map_or(0, |(p, _)| strictness(p).saturating_sub(1))
 }
 
-fn random_login(dice: &mut Dice) -> (Person, &'static str, Source) {
+pub(super) fn random_login(dice: &mut Dice) -> (Person, &'static str, Source) {
     let tri = |dice: &mut Dice| if dice.roll(2) == 0 { Tri::No } else { Tri::Yes };
     let groups = GROUPS.iter().map(|g| ((*g).to_owned(), tri(dice))).collect();
     let person = Person { name: dice.pick(&USERS).into(), resolution: Resolution::Found(1), groups };
@@ -124,7 +124,7 @@ fn random_login(dice: &mut Dice) -> (Person, &'static str, Source) {
 }
 
 /// What a person has, apart from the first factor.
-struct Has {
+pub(super) struct Has {
     totp: bool,
     /// An address that was set, one in the user record.
     set: bool,
@@ -132,9 +132,14 @@ struct Has {
     system: bool,
 }
 
+pub(super) fn random_has(dice: &mut Dice) -> Has {
+    let mut one_in = |sides| dice.roll(sides) == 0;
+    Has { totp: one_in(2), set: one_in(3), record: one_in(3), system: one_in(4) }
+}
+
 /// What lets somebody in who knows the first factor of a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+pub(super) enum Way {
     Nothing,
     Totp,
     /// A code sent there, of so many digits, valid for so many seconds.
@@ -148,7 +153,11 @@ enum Way {
     LaterFor(u64),
 }
 
-fn ways(config: &Config, (person, service, source): &(Person, &str, Source), has: &Has) -> BTreeSet<Way> {
+pub(super) fn ways(
+    config: &Config,
+    (person, service, source): &(Person, &str, Source),
+    has: &Has,
+) -> BTreeSet<Way> {
     let (terms, all): (Terms, bool) = match decide(config, person, service, *source) {
         Decision::Required(terms) => (terms, true),
         Decision::RequiredIfEnrolled(terms) => (terms, false),
@@ -193,7 +202,7 @@ fn ways(config: &Config, (person, service, source): &(Person, &str, Source), has
 }
 
 /// Whether a way was as easy before.
-fn was_there(before: &BTreeSet<Way>, way: &Way) -> bool {
+pub(super) fn was_there(before: &BTreeSet<Way>, way: &Way) -> bool {
     before.iter().any(|old| match (old, way) {
         (Way::Nothing, _) => true,
         (Way::Mail(old, length, valid), Way::Mail(new, new_length, new_valid)) => {
@@ -226,12 +235,7 @@ fn adm_04_weakening_is_never_missed() {
         quiet_pairs += u32::from(quiet);
         for _ in 0..50 {
             let login = random_login(&mut dice);
-            let has = Has {
-                totp: dice.roll(2) == 0,
-                set: dice.roll(3) == 0,
-                record: dice.roll(3) == 0,
-                system: dice.roll(4) == 0,
-            };
+            let has = random_has(&mut dice);
             let (before, after) = (ways(&old, &login, &has), ways(&new, &login, &has));
             for way in after.iter().filter(|way| !was_there(&before, way)) {
                 let kind = format!("{way:?}").split('(').next().unwrap_or_default().to_owned();
