@@ -3,6 +3,7 @@
 //! XChaCha20-Poly1305 with a random 192-bit nonce; the identity of the row is associated data, so
 //! a sealed secret copied to another row or another host does not open.
 
+use crate::decide::invitation::Invitation;
 use crate::error::Error;
 use crate::random;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -16,8 +17,6 @@ pub const MASTER_BYTES: usize = 32;
 /// Bytes of an instance id.
 pub const INSTANCE_BYTES: usize = 16;
 const NONCE_BYTES: usize = 24;
-/// The kind of code that [`Keys::vouch`] hashes for an invitation.
-pub const INVITATION: &str = "invitation";
 
 /// The keys of this host, derived from the one in the key file. Cannot be printed.
 pub struct Keys {
@@ -95,6 +94,13 @@ impl Keys {
             return random::bytes().unwrap_or([0xff; 32]);
         }
         tag
+    }
+
+    /// The hash by which a typed invitation is compared with the one that is kept. What has not the
+    /// shape of one (`None`) gets a hash that nothing has.
+    #[must_use]
+    pub fn invitation(&self, typed: Option<&Invitation>, uid: u32) -> [u8; 32] {
+        typed.map_or_else(|| self.vouch("no invitation", b""), |code| self.vouch("invitation", &code.of(uid)))
     }
 
     fn associated(&self, context: &str) -> Vec<u8> {

@@ -1,22 +1,19 @@
-//! Invitations: one-time codes by which an administrator binds somebody's first factor to them.
+//! Invitations: one-time codes by which an administrator lets a person enroll.
 //!
-//! Ten characters of 32 make 50 bits. An invitation lives for minutes and is void after a few wrong
-//! tries, so it is kept under a keyed hash and needs no slow one.
+//! Ten characters of 32 make 50 bits. They live minutes and stand five wrong tries, so guessing is
+//! hopeless, and they are short enough to be read over the telephone.
 
-use super::recovery::{ALPHABET, normal};
+use super::recovery::{self, ALPHABET};
 use zeroize::Zeroizing;
 
 /// Characters of a code, without its dash.
 pub const LENGTH: usize = 10;
-/// Wrong codes after which an invitation is void.
-pub const TRIES: u32 = 5;
 
-/// A code as typed or made, in its one normal form.
+/// A code as typed or generated, in its one normal form.
 pub struct Invitation(Zeroizing<[u8; LENGTH]>);
 
-#[allow(dead_code, reason = "countersignctl invite comes next")]
 impl Invitation {
-    /// Makes a code of 50 random bits, one for each five-bit character.
+    /// Makes a code of 50 random bits, five for each character.
     #[must_use]
     pub fn from_random(random: &[u8; LENGTH]) -> Self {
         let mut code = Zeroizing::new([0; LENGTH]);
@@ -26,25 +23,34 @@ impl Invitation {
         Self(code)
     }
 
-    /// Reads an answer: case, spaces and dashes do not matter, O is 0, I and L are 1.
-    /// `None` when it has not the shape of an invitation.
+    /// Reads what somebody typed, as forgivingly as a recovery code. `None` when it has not the
+    /// shape of an invitation.
     #[must_use]
-    pub fn parse(answer: &[u8]) -> Option<Self> {
-        normal(std::str::from_utf8(answer).ok()?).map(Self)
+    pub fn parse(typed: &str) -> Option<Self> {
+        recovery::read(typed).map(Self)
     }
 
     /// As shown: two groups of five.
     #[must_use]
     pub fn show(&self) -> Zeroizing<String> {
-        let (left, right) = self.0.split_at(LENGTH / 2);
-        let text = |bytes: &[u8]| bytes.iter().map(|b| char::from(*b)).collect::<String>();
-        Zeroizing::new(format!("{}-{}", text(left), text(right)))
+        let mut shown = Zeroizing::new(String::with_capacity(LENGTH + 1));
+        for (i, byte) in self.0.iter().enumerate() {
+            if i == LENGTH / 2 {
+                shown.push('-');
+            }
+            shown.push(char::from(*byte));
+        }
+        shown
     }
 
-    /// What its keyed hash is made of.
+    /// What is hashed, under a key, to be kept or compared: the code and whose it is.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_slice()
+    pub fn of(&self, uid: u32) -> Zeroizing<Vec<u8>> {
+        let mut whole = Zeroizing::new(Vec::with_capacity(32));
+        whole.extend_from_slice(uid.to_string().as_bytes());
+        whole.push(b'/');
+        whole.extend_from_slice(self.0.as_slice());
+        whole
     }
 }
 
@@ -53,15 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_the_way_it_is_read_aloud() {
+    fn enr_02_invitations_are_read_forgivingly_and_belong_to_somebody() {
         let code = Invitation::from_random(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 31]);
         assert_eq!(code.show().as_str(), "01234-5678z");
-        for typed in ["01234-5678z", "O1234 5678Z", " oi2345678z ", "0L234-5678z"] {
-            let same = Invitation::parse(typed.as_bytes()).is_some_and(|c| c.as_bytes() == code.as_bytes());
-            assert!(same, "{typed}");
+        for typed in ["01234-5678z", "OI234 5678Z", "o l 2 3 4 5 6 7 8 z"] {
+            assert_eq!(Invitation::parse(typed).map(|c| c.of(7)), Some(code.of(7)), "{typed}");
         }
-        for typed in ["01234-5678", "01234-5678zz", "01234-5678u", "012345", "0123-4567-89ab-cdez", ""] {
-            assert!(Invitation::parse(typed.as_bytes()).is_none(), "{typed}");
+        for typed in ["", "01234-5678", "01234-5678zz", "01234-5678u", "012345"] {
+            assert!(Invitation::parse(typed).is_none(), "{typed}");
         }
+        assert_ne!(code.of(7), code.of(70));
     }
 }

@@ -40,7 +40,7 @@ impl Code {
     /// `None` when it has not the shape of a recovery code.
     #[must_use]
     pub fn parse(answer: &str) -> Option<Self> {
-        normal(answer).map(Self)
+        read(answer).map(Self)
     }
 
     /// As shown: four groups of four.
@@ -71,11 +71,12 @@ impl Code {
     }
 }
 
-/// A typed code of `N` characters in its normal form.
-pub(super) fn normal<const N: usize>(answer: &str) -> Option<Zeroizing<[u8; N]>> {
+/// `N` characters of the alphabet, typed somehow: case, spaces and dashes do not matter, O is 0, I and
+/// L are 1. `None` when they are not exactly so many, or something else is among them.
+pub(super) fn read<const N: usize>(typed: &str) -> Option<Zeroizing<[u8; N]>> {
     let mut code = Zeroizing::new([0; N]);
     let mut length = 0;
-    for c in answer.chars().filter(|c| !matches!(c, ' ' | '-')) {
+    for c in typed.chars().filter(|c| !matches!(c, ' ' | '-')) {
         let c = match c.to_ascii_lowercase() {
             'o' => '0',
             'i' | 'l' => '1',

@@ -3,12 +3,14 @@
 
 use super::origin::Origin;
 use super::{LoginId, bounded};
+use crate::clock::Moment;
 use crate::decide::answer::Payer;
-use crate::decide::policy::{Decision, Resolution};
+use crate::decide::enrolling::{Newcomer, Opening, open};
+use crate::decide::policy::{Decision, Resolution, Terms};
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::store::{LoginRow, Opened, Phase};
+use crate::store::{BeginFacts, LoginRow, Opened, Phase};
 use countersign_protocol::login::Verdict;
 
 /// What the account phase tells.
@@ -38,6 +40,10 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
             host.store.uid_of(request.user.clone()).await.unwrap_or(None)
         }
     };
+    let resolved = match person.resolution {
+        Resolution::Found(uid) => Some(uid),
+        Resolution::NotFound | Resolution::Failed => None,
+    };
     let (required, everyone) = match &decision {
         Decision::Required(_) => (true, true),
         Decision::RequiredIfEnrolled(_) => (true, false),
@@ -64,13 +70,20 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         policy: decision.policy().to_owned(),
         may_enroll: false,
     };
+    let terms = match decision {
+        Decision::Required(terms) => Some(terms),
+        _ => None,
+    };
     let shown = (row.user.clone(), row.source.clone());
     let result = host
         .store
         .begin(row, now, move |facts| {
             let enrolled = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
             let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
-            if required && (everyone || enrolled) {
+            let grace = terms.as_ref().and_then(|terms| grace(terms, resolved, facts, now));
+            if let (Some(until), false) = (grace, enrolled) {
+                Opened { until: Some(until), ..over("skipped", "grace", Verdict::NotRequired) }
+            } else if required && (everyone || enrolled) {
                 over("denied", "no-second-factor", Verdict::Deny)
             } else if reported {
                 over("would-ask", "report-only", Verdict::NotRequired)
@@ -99,4 +112,13 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         );
     }
     Ok(verdict)
+}
+
+/// Until when somebody without a factor passes here, where nobody can be asked.
+fn grace(terms: &Terms, uid: Option<u32>, facts: &BeginFacts, now: Moment) -> Option<i64> {
+    let grace_began = facts.grace_began;
+    match open(&Newcomer { terms, uid, talk: false, invited: false, grace_began }, now) {
+        Opening::Grace { until } => Some(until),
+        Opening::Neutral | Opening::Ask { .. } | Opening::NeedsAdmin | Opening::NeedsInvitation => None,
+    }
 }

@@ -12,8 +12,8 @@ use crate::decide::totp::Authenticator;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::seal::{INVITATION, Keys, pending_row};
-use crate::store::{AnswerRow, Answered, Evidence, OpenLogin, Pending, SealedTotp};
+use crate::seal::{Keys, pending_row};
+use crate::store::{AnswerRow, Answered, Judged, OpenLogin, Pending, SealedTotp};
 use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
@@ -38,15 +38,16 @@ pub async fn respond(
         Typed::Recovery(_) => hash_recovery(host, caller, id, answer, now).await?,
         Typed::Help | Typed::Later | Typed::Enroll | Typed::No | Typed::Digits(_) | Typed::Other => None,
     };
-    let invitation = Invitation::parse(answer).map(|code| host.keys.vouch(INVITATION, code.as_bytes()));
-    let evidence = Evidence { recovery, invitation };
+    let invitation = std::str::from_utf8(answer).ok().and_then(Invitation::parse);
     let keys = Arc::clone(&host.keys);
     let force = host.in_force();
     let answered = host
         .store
-        .answer(id.stored(), caller, now, evidence, move |login, row| {
+        .answer(id.stored(), caller, now, recovery, move |login, row| {
             let facts = open_facts(&keys, &force.config, id, login, row)?;
-            Ok(rule(&typed, &facts, now))
+            let asked_for = login.uid.filter(|_| login.at.asking == Asking::Invitation);
+            let invitation = asked_for.map(|uid| keys.invitation(invitation.as_ref(), uid));
+            Ok(Judged { ruling: rule(&typed, &facts, now), invitation })
         })
         .await?;
     if let (Some(showing), Some(uid)) = (shows(&answered), answered.uid) {

@@ -119,12 +119,13 @@ pub struct Answered {
     pub asked_back: u32,
 }
 
-/// What a typed answer is, in the only forms in which it is compared with what is stored.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Evidence {
-    /// The hash of a recovery code.
-    pub recovery: Option<[u8; 32]>,
-    /// The keyed hash of an invitation.
+/// What an answer is judged to be.
+#[must_use]
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// The ruling.
+    pub ruling: Ruling,
+    /// The keyed hash of the invitation that was typed, where one was asked for.
     pub invitation: Option<[u8; 32]>,
 }
 
@@ -173,14 +174,14 @@ impl Store {
         token: [u8; 16],
         caller: u32,
         now: Moment,
-        evidence: Evidence,
-        judge: impl FnOnce(&OpenLogin, &AnswerRow) -> Result<Ruling, Error> + Send + 'static,
+        recovery_hash: Option<[u8; 32]>,
+        judge: impl FnOnce(&OpenLogin, &AnswerRow) -> Result<Judged, Error> + Send + 'static,
     ) -> Result<Answered, Error> {
         self.run(Durability::Power, move |db| {
             let login = open_login(db, &token, caller, now)?;
-            let facts = facts(db, &login, evidence.recovery, now)?;
-            let ruling = judge(&login, &facts)?;
-            carry_out(db, &login, &facts, &evidence, ruling, now)
+            let facts = facts(db, &login, recovery_hash, now)?;
+            let judged = judge(&login, &facts)?;
+            carry_out(db, &login, &facts, judged, now)
         })
         .await
     }

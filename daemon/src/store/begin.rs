@@ -142,7 +142,8 @@ const REMEMBERING: [&str; 2] = ["sshd", "login"];
 
 impl Store {
     /// Opens a login: reads the facts, lets `judge` rule, and writes the row as it says. Returns what
-    /// else it gives. Time without a factor begins here only where the first factor passed.
+    /// else it gives. Time without a factor begins here only where the first factor
+    /// passed.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -155,7 +156,9 @@ impl Store {
         self.run(Durability::Kill, move |db| {
             let facts = facts(db, &row, now)?;
             let opened = judge(&facts);
-            if let (Some(until), Some(uid), true) = (opened.until, row.uid, row.talk) {
+            // What is over as it begins is an account phase, which comes after the whole auth stack.
+            let vouched = row.talk || (row.caller == 0 && opened.phase == Phase::Over);
+            if let (Some(until), Some(uid), true) = (opened.until, row.uid, vouched) {
                 grace::note(db, uid, &row.user, until, now)?;
             }
             insert(db, &row, &opened, facts.untold.to, now)?;

@@ -1,10 +1,11 @@
 //! Carrying a ruling out: charge, consumption, the next question and the log row, in the transaction
 //! that the ruling was made in.
 
-use super::answer::{AnswerRow, Answered, Evidence, OpenLogin};
+use super::answer::{AnswerRow, Answered, Judged, OpenLogin};
 use super::begin::{Phase, subject_of};
+use super::invitation::{self, Taken};
 use super::notice::{self, Kind as Notice, Untold};
-use super::{grace, invitation, pending, tally};
+use super::{grace, pending, tally};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, Reason, Ruling};
 use crate::decide::enrolling::{Asking, Miss, Move};
@@ -19,8 +20,7 @@ pub(super) fn carry_out(
     db: &Connection,
     login: &OpenLogin,
     facts: &AnswerRow,
-    evidence: &Evidence,
-    ruling: Ruling,
+    Judged { ruling, invitation: typed }: Judged,
     now: Moment,
 ) -> Result<Answered, Error> {
     let mut done = Answered {
@@ -57,7 +57,7 @@ pub(super) fn carry_out(
             succeed(db, login, facts, now, consumed, "totp")?;
         }
         Ruling::Recovery { id } => recover(db, login, facts, id, now, &mut done)?,
-        Ruling::Enrolling(ruled) => enroll(db, login, (facts.lane, evidence), ruled, now, &mut done)?,
+        Ruling::Enrolling(ruled) => enroll(db, login, (facts.lane, typed), ruled, now, &mut done)?,
     }
     if lets_in(&done) {
         done.untold = untold(db, login)?;
@@ -182,7 +182,7 @@ fn ask_next(db: &Connection, login: &OpenLogin, asking: Asking, done: &mut Answe
 fn enroll(
     db: &Connection,
     login: &OpenLogin,
-    (lane, evidence): (Lane, &Evidence),
+    (lane, typed): (Lane, Option<[u8; 32]>),
     ruled: Move,
     now: Moment,
     done: &mut Answered,
@@ -210,7 +210,8 @@ fn enroll(
         }
         Move::TryInvitation => {
             let uid = login.uid.ok_or_else(|| Error::unavailable("an invitation of nobody"))?;
-            if invitation::take(db, uid, &login.user, evidence.invitation.as_ref(), now)? {
+            let typed = typed.ok_or_else(|| Error::unavailable("no invitation to compare with"))?;
+            if invitation::take(db, uid, &login.user, &typed, now)? == Taken::Right {
                 write(db, login, now, &goes_on)?;
                 ask_next(db, login, Asking::FirstCode, done)?;
             } else {

@@ -208,7 +208,7 @@ pub(super) fn keep_codes(db: &Connection, uid: u32, codes: &NewCodes, now: Momen
 }
 
 /// Refuses a uid that is kept under another name: nobody inherits factors with a uid.
-fn refuse_renamed(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
+pub(super) fn refuse_renamed(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
     let kept: Option<String> =
         db.query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get(0)).optional()?;
     match kept.filter(|kept| kept != name) {
@@ -237,4 +237,14 @@ fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<
         )));
     }
     Ok(())
+}
+
+/// Whether a person has anything that a login would take.
+pub(super) fn has_factor(db: &Connection, uid: u32) -> Result<bool, Error> {
+    Ok(db.prepare_cached("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? || has_codes(db, uid)?)
+}
+
+/// Whether a person has recovery codes left.
+fn has_codes(db: &Connection, uid: u32) -> Result<bool, Error> {
+    Ok(db.prepare_cached("SELECT 1 FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?.exists([uid])?)
 }

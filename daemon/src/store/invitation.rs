@@ -1,90 +1,98 @@
-//! Invitations: one waits for a person at most, for minutes, and is used once.
+//! Invitations: one-time codes by which somebody without a factor may enroll.
 
+use super::enrollment::{has_factor, refuse_renamed};
+use super::notice::{self, Kind};
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
-use crate::decide::invitation::TRIES;
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
 use subtle::ConstantTimeEq;
 
-/// Bytes of the keyed hash of a code.
-pub const HASH_BYTES: usize = 32;
+/// Wrong tries after which an invitation is void.
+const TRIES: u32 = 5;
 
-/// An invitation as it is kept.
-#[derive(Debug)]
-#[allow(dead_code, reason = "countersignctl invite comes next")]
-pub struct NewInvitation {
-    /// Whom it is for.
-    pub uid: u32,
-    /// Their login name.
-    pub name: String,
-    /// The keyed hash of the code.
-    pub hash: [u8; HASH_BYTES],
-    /// Milliseconds for which it holds.
-    pub lives_ms: i64,
-    /// The uid that made it.
-    pub by: u32,
+/// What a typed invitation is.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The right one, now used up.
+    Right,
+    /// Wrong, or there is none (any more). The person's tally is to be charged.
+    Wrong,
 }
 
 impl Store {
-    /// Keeps an invitation, in the place of one that waited for the same person.
+    /// Invites a person; an earlier invitation is void.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// `InvalidArgument` for somebody who has a factor already or whose uid is kept under another
+    /// name, `Unavailable` when the store cannot be written.
     #[allow(dead_code, reason = "countersignctl invite comes next")]
-    pub async fn invite(&self, new: NewInvitation, now: Moment) -> Result<(), Error> {
+    pub async fn invite(
+        &self,
+        uid: u32,
+        name: String,
+        by: String,
+        hash: [u8; 32],
+        lives_ms: i64,
+        now: Moment,
+    ) -> Result<(), Error> {
         self.run(Durability::Power, move |db| {
+            refuse_renamed(db, uid, &name)?;
+            if has_factor(db, uid)? {
+                return Err(Error::InvalidArgument(format!(
+                    "{name} has a factor already and needs no invitation; for a lost phone, run `countersignctl reset {name}` first"
+                )));
+            }
+            db.execute("DELETE FROM invitation WHERE boot <> ?1 OR made_ms + lives_ms <= ?2", (now.boot, now.boot_ms))?;
             db.execute(
-                "INSERT OR REPLACE INTO invitation (uid, name, hash, boot, started_ms, lives_ms, made_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                (new.uid, new.name, new.hash, now.boot, now.boot_ms, new.lives_ms, new.by),
+                "INSERT OR REPLACE INTO invitation (uid, name, hash, boot, made_ms, lives_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (uid, &name, hash, now.boot, now.boot_ms, lives_ms),
             )?;
-            Ok(())
+            notice::add(db, uid, &name, Kind::Invited, &by, now)
         })
         .await
     }
 }
 
-struct Waiting {
-    name: String,
-    hash: Vec<u8>,
-    tries: u32,
-    made: Stamp,
-    lives_ms: i64,
-}
-
-fn find(db: &Connection, uid: u32, name: &str, now: Moment) -> Result<Option<Waiting>, Error> {
-    let found = db
-        .prepare_cached(
-            "SELECT name, hash, tries, boot, started_ms, lives_ms FROM invitation WHERE uid = ?1",
-        )?
-        .query_row([uid], |r| {
-            let made = Stamp { boot: r.get(3)?, ms: r.get(4)? };
-            Ok(Waiting { name: r.get(0)?, hash: r.get(1)?, tries: r.get(2)?, made, lives_ms: r.get(5)? })
-        })
-        .optional()?;
-    Ok(found.filter(|w| w.name == name && w.tries < TRIES && !now.is_past(w.made, w.lives_ms)))
-}
-
-/// Whether an invitation of this person holds.
-pub(super) fn holds(db: &Connection, uid: u32, name: &str, now: Moment) -> Result<bool, Error> {
-    Ok(find(db, uid, name, now)?.is_some())
-}
-
-/// Uses the invitation of this person up if this is its code, by keyed hash; else it has one try less.
-/// `None` is what has not even the shape of a code.
+/// Judges an invitation by its keyed hash and uses it up. Five wrong ones void it. Whoever calls
+/// this charges the person for a wrong one, in the same transaction.
+///
+/// # Errors
+/// When the store cannot be read or written.
 pub(super) fn take(
     db: &Connection,
     uid: u32,
     name: &str,
-    typed: Option<&[u8; HASH_BYTES]>,
+    hash: &[u8; 32],
     now: Moment,
-) -> Result<bool, Error> {
-    let Some(waiting) = find(db, uid, name, now)? else { return Ok(false) };
-    let right = typed.is_some_and(|typed| bool::from(waiting.hash.as_slice().ct_eq(typed)));
-    let change = if right {
-        "DELETE FROM invitation WHERE uid = ?1"
-    } else {
-        "UPDATE invitation SET tries = tries + 1 WHERE uid = ?1"
-    };
-    Ok(db.prepare_cached(change)?.execute([uid])? == 1 && right)
+) -> Result<Taken, Error> {
+    let found = db
+        .prepare_cached("SELECT hash, boot, made_ms, lives_ms FROM invitation WHERE uid = ?1 AND name = ?2")?
+        .query_row((uid, name), |r| {
+            let made = Stamp { boot: r.get(1)?, ms: r.get(2)? };
+            Ok((r.get::<_, Vec<u8>>(0)?, made, r.get::<_, i64>(3)?))
+        })
+        .optional()?;
+    let Some((kept, made, lives_ms)) = found else { return Ok(Taken::Wrong) };
+    let right = bool::from(kept.as_slice().ct_eq(hash)) && !now.is_past(made, lives_ms);
+    if right {
+        let used = db.execute("DELETE FROM invitation WHERE uid = ?1", [uid])?;
+        return Ok(if used == 1 { Taken::Right } else { Taken::Wrong });
+    }
+    db.execute("UPDATE invitation SET tries = tries + 1 WHERE uid = ?1", [uid])?;
+    db.execute("DELETE FROM invitation WHERE uid = ?1 AND tries >= ?2", (uid, TRIES))?;
+    Ok(Taken::Wrong)
+}
+
+/// Whether an invitation of this person holds.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn holds(db: &Connection, uid: u32, name: &str, now: Moment) -> Result<bool, Error> {
+    let found = db
+        .prepare_cached("SELECT boot, made_ms, lives_ms FROM invitation WHERE uid = ?1 AND name = ?2")?
+        .query_row((uid, name), |r| Ok((Stamp { boot: r.get(0)?, ms: r.get(1)? }, r.get::<_, i64>(2)?)))
+        .optional()?;
+    Ok(found.is_some_and(|(made, lives_ms)| !now.is_past(made, lives_ms)))
 }

@@ -26,14 +26,12 @@ mod sessions;
 mod tally;
 mod worker;
 
-pub use answer::{AnswerRow, Answered, Evidence, OpenLogin, SealedTotp};
+pub use answer::{AnswerRow, Answered, Judged, OpenLogin, SealedTotp};
 pub use begin::{BeginFacts, LoginRow, Opened, Phase};
 pub use carry::PENDING;
 pub use enrollment::{NewAuthenticator, NewCodes, PendingEnrollment};
 pub use files::{Layout, read_key};
 pub use finish::{ConfirmRow, Confirmed};
-#[allow(unused_imports, reason = "countersignctl invite comes next")]
-pub use invitation::NewInvitation;
 pub use kept::{read_own, replace_own};
 pub use notice::{Kind as NoticeKind, Noted, Untold};
 pub use pending::{NewPending, Pending, Proven};

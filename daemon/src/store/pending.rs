@@ -2,7 +2,7 @@
 //! phase of that very login keeps it.
 
 use super::answer::{LOGIN_LIVES_MS, OpenLogin, open_login};
-use super::enrollment::{NewAuthenticator, NewCodes, keep};
+use super::enrollment::{NewAuthenticator, NewCodes, has_factor, keep};
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
 use crate::clock::Moment;
@@ -281,13 +281,13 @@ pub(super) fn confirm(db: &Connection, login: &OpenLogin, uid: u32, now: Moment)
         })
         .optional()?;
     let Some((new, replaces)) = row else { return Ok(Kept::Overtaken) };
-    let enrolled = db
-        .prepare_cached(
-            "SELECT 1 FROM totp WHERE uid = ?1 UNION ALL SELECT 1 FROM recovery_set WHERE uid = ?1",
-        )?
-        .exists([uid])?;
     // A new phone replaces what the person has; if that is gone, somebody reset them in between.
-    if enrolled != replaces {
+    let overtaken = if replaces {
+        !db.prepare_cached("SELECT 1 FROM person WHERE uid = ?1")?.exists([uid])?
+    } else {
+        has_factor(db, uid)?
+    };
+    if overtaken {
         return Ok(Kept::Overtaken);
     }
     keep(db, uid, &login.user, &new, replaces, now)?;

@@ -136,9 +136,8 @@ CREATE TABLE invitation (
     hash       BLOB    NOT NULL,
     tries      INTEGER NOT NULL DEFAULT 0,
     boot       BLOB    NOT NULL,
-    started_ms INTEGER NOT NULL,
-    lives_ms   INTEGER NOT NULL,
-    made_by    INTEGER NOT NULL
+    made_ms    INTEGER NOT NULL,
+    lives_ms   INTEGER NOT NULL
 ) STRICT;
 
 -- People who were let in without a factor because a policy gives them time: since when, until when,
