@@ -29,8 +29,10 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Give USER an authenticator app, by QR code and first code
+    /// Add an authenticator app, by QR code and first code
     Enroll(Enroll),
+    /// Make a one-time code by which USER can enroll
+    Invite(Invite),
     /// Show the state of the daemon, or of USER
     Status(Status),
     /// Show logins, newest first
@@ -63,18 +65,38 @@ pub(crate) enum Verb {
 
 #[derive(Args)]
 pub(crate) struct Enroll {
-    /// Login name
+    /// Login name; without it, yours
     #[arg(value_parser = user)]
-    pub(crate) user: String,
-    /// Print {uri, secret, issuer, account}, read one line with
-    /// the code from standard input, print {recovery_codes}
+    pub(crate) user: Option<String>,
+    /// What to call it, where there are several
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    pub(crate) name: Option<String>,
+    /// One-time code from an administrator; where it
+    /// is needed it is asked for
+    #[arg(long, value_name = "CODE", verbatim_doc_comment)]
+    pub(crate) invitation: Option<String>,
+    /// Print {uri, secret, issuer, account}, read the code
+    /// from standard input, print {recovery_codes}
     #[arg(long, verbatim_doc_comment)]
     pub(crate) json: bool,
 }
 
 #[derive(Args)]
+pub(crate) struct Invite {
+    /// Login name
+    #[arg(value_parser = user)]
+    pub(crate) user: String,
+    /// How long the code is good
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) minutes: u32,
+    /// One JSON object {code, seconds}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Status {
-    /// Login name; without it, the daemon itself
+    /// Login name; without it, yours, and for root the daemon
     #[arg(value_parser = user)]
     pub(crate) user: Option<String>,
     /// One JSON object; times in seconds since 1970
@@ -84,8 +106,9 @@ pub(crate) struct Status {
 
 #[derive(Args)]
 pub(crate) struct Log {
-    /// Only logins of this person
-    #[arg(value_parser = user)]
+    /// Only logins of this person; without it, yours,
+    /// and for root those of everybody
+    #[arg(value_parser = user, verbatim_doc_comment)]
     pub(crate) user: Option<String>,
     /// Only the newest N [default: 100, all with --json]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -342,6 +365,16 @@ fn address(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// The name of an authenticator; the daemon has the last word.
+fn label(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("a name is not empty"),
+        text if text.chars().count() > 32 => Err("a name has at most 32 characters"),
+        text if text.chars().any(crate::terminal::is_unprintable) => Err("a name has no control characters"),
+        text => Ok(text.to_owned()),
+    }
+}
+
 /// The name of a PAM service, which is the name of a file.
 fn service(text: &str) -> Result<String, &'static str> {
     match text {
@@ -399,7 +432,10 @@ mod tests {
     fn what_is_refused() {
         let usage = |args: &[&str]| Cli::try_parse_from(args.iter().copied()).is_err();
         assert!(usage(&["countersignctl"]));
-        assert!(usage(&["countersignctl", "enroll"]));
+        assert!(usage(&["countersignctl", "invite"]));
+        assert!(usage(&["countersignctl", "invite", "alice", "--minutes", "0"]));
+        assert!(usage(&["countersignctl", "invite", "alice", "--minutes", "1441"]));
+        assert!(usage(&["countersignctl", "enroll", "--name", "a\nb"]));
         assert!(usage(&["countersignctl", "enroll", ""]));
         assert!(usage(&["countersignctl", "reset", "alice"]));
         assert!(usage(&["countersignctl", "reset", "alice", "--reason", " "]));

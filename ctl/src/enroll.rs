@@ -1,4 +1,4 @@
-//! `enroll USER`: an authenticator app for somebody, kept only when its first code was right.
+//! `enroll [USER]`: an authenticator app for somebody, kept only when its first code was right.
 
 use std::io::IsTerminal;
 
@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::cli::Enroll;
-use crate::errors::{Failure, is_wrong_code};
+use crate::errors::{Failure, is_wrong_code, needs_invitation};
 use crate::output::write_secret;
+use crate::prove::prove;
 use crate::qr::{self, Drawing};
-use crate::terminal::{Screen, complain, read_line, safe};
+use crate::terminal::{Screen, ask, complain, read_line, safe};
+use crate::whom::Whom;
 use crate::{json, text};
 
 /// How often a person may mistype; a script knows the code.
@@ -37,26 +39,42 @@ pub(crate) fn refuse_early(args: &Enroll) -> Result<(), Failure> {
 }
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enroll) -> Result<(), Failure> {
+    let whom = Whom::of(args.user.clone())?;
+    let proof = prove(manager, &whom).await?;
+    let name = args.name.as_deref().unwrap_or_default();
+    let typed = args.invitation.as_deref().unwrap_or_default();
     // From here on Ctrl-C is ours: what was begun is thrown away before we end.
     let mut stop = Stop::listen()?;
-    let (id, uri, secret, issuer, account) = manager.enroll(&args.user).await?;
+    let begun = match manager.enroll(&whom.user, name, &proof, typed).await {
+        // A program that reads JSON gives it on the command line.
+        Err(error) if typed.is_empty() && !args.json && needs_invitation(&error) => {
+            complain(text::INVITATION_NEEDED);
+            ask(text::INVITATION_QUESTION);
+            let typed = stop.unless(next_line()).await??;
+            let typed = Zeroizing::new(String::from_utf8_lossy(trimmed(&typed)).into_owned());
+            manager.enroll(&whom.user, name, &proof, &typed).await
+        }
+        begun => begun,
+    };
+    let (id, uri, secret, issuer, account) = begun?;
     let begun = Begun { id, uri: uri.into(), secret: secret.into(), issuer, account };
-    let codes = match confirm(manager, &args, &begun, &mut stop).await {
+    let codes = match confirm(manager, &args, &whom.user, &begun, &mut stop).await {
         Ok(codes) => codes,
         Err(failure) => {
             cancel(manager, &begun.id).await;
             return Err(failure);
         }
     };
-    let shown = if args.json { print_json(&codes) } else { print_codes(&args.user, &codes) };
+    let shown = if args.json { print_json(&codes) } else { print_codes(&whom.user, &codes) };
     // Too late to cancel: the factor is kept, and only the codes are lost.
-    shown.map_err(|_| Failure::failed(text::codes_lost(&safe(&args.user))))
+    shown.map_err(|_| Failure::failed(text::codes_lost(&safe(&whom.user))))
 }
 
 /// Shows the key and asks for codes until one is right; returns the recovery codes.
 async fn confirm(
     manager: &ManagerProxy<'_>,
     args: &Enroll,
+    user: &str,
     begun: &Begun,
     stop: &mut Stop,
 ) -> Result<Vec<Zeroizing<String>>, Failure> {
@@ -70,7 +88,7 @@ async fn confirm(
             account: &begun.account,
         }))?;
     } else {
-        write_secret(introduction(&args.user, begun, screen).as_bytes())?;
+        write_secret(introduction(user, begun, screen).as_bytes())?;
     }
     let attempts = if args.json { 1 } else { ATTEMPTS };
     for left in (0..attempts).rev() {
@@ -91,7 +109,7 @@ async fn confirm(
             None | Some(Err(_)) => {}
         }
     }
-    Err(Failure::failed(text::not_enrolled(&safe(&args.user))))
+    Err(Failure::failed(text::not_enrolled(&safe(user))))
 }
 
 /// Throws the enrollment away. That it could not be is worth a line, not another failure: it
@@ -131,6 +149,9 @@ fn print_json(codes: &[Zeroizing<String>]) -> Result<(), Failure> {
 fn print_codes(user: &str, codes: &[Zeroizing<String>]) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let mut shown = Zeroizing::new(String::with_capacity(4 * 1024));
+    if codes.is_empty() {
+        return write_secret(text::enrolled_further(&screen.show(user)).as_bytes());
+    }
     shown.push_str(&text::enrolled(&screen.show(user), codes.len()));
     for (index, code) in codes.iter().enumerate() {
         let code = Zeroizing::new(screen.show(code));

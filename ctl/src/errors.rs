@@ -114,6 +114,16 @@ pub(crate) fn is_wrong_code(error: &zbus::Error) -> bool {
     }
 }
 
+/// Whether the daemon would enroll this person with an invitation.
+pub(crate) fn needs_invitation(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, Some(text), _) => {
+            name.as_str() == name::INVALID_ARGUMENT && text.starts_with("an invitation is needed")
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

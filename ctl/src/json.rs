@@ -28,6 +28,13 @@ struct LoginLine<'l> {
     confirmed: bool,
 }
 
+/// An invitation, as `invite --json` prints it.
+#[derive(Serialize)]
+pub(crate) struct InvitationLine<'i> {
+    pub(crate) code: &'i str,
+    pub(crate) seconds: i64,
+}
+
 pub(crate) fn login(login: &Login) -> String {
     to_line(&LoginLine {
         id: login.id,

@@ -7,6 +7,7 @@ use crate::errors::{Exit, Failure};
 use crate::output::Output;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, complain};
+use crate::whom::Whom;
 use crate::{json, status, text, time};
 
 /// Rows asked for at once: a message stays small, and the daemon answers logins in between.
@@ -34,7 +35,10 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Log) -> Result<(), Failure> {
-    let user = args.user.unwrap_or_default();
+    let user = match args.user {
+        None if rustix::process::geteuid().is_root() => String::new(),
+        user => Whom::of(user)?.user,
+    };
     let limit = args.limit.unwrap_or(if args.json { u64::MAX } else { USUAL_LIMIT });
     let mut out = Output::stdout();
     let mut rows = Vec::new();

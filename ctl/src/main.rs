@@ -12,11 +12,13 @@ mod enroll;
 mod errors;
 mod exempt;
 mod forget;
+mod invite;
 mod json;
 mod log;
 mod output;
 mod overrides;
 mod policy;
+mod prove;
 mod qr;
 mod request_reset;
 mod require;
@@ -31,6 +33,7 @@ mod text;
 mod time;
 mod unlock;
 mod users;
+mod whom;
 
 fn main() -> std::process::ExitCode {
     run::run()

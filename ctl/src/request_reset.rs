@@ -5,11 +5,19 @@ use countersign_protocol::manager::ManagerProxy;
 use crate::cli::RequestReset;
 use crate::errors::Failure;
 use crate::output::Output;
+use crate::prove::prove;
 use crate::terminal::Screen;
 use crate::text;
+use crate::whom::Whom;
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: RequestReset) -> Result<(), Failure> {
-    let id = manager.request_reset(&args.user, &args.reason, "").await?;
+    // Root is refused by the daemon, and needs not be asked for a code first.
+    let proof = if rustix::process::geteuid().is_root() {
+        String::new()
+    } else {
+        prove(manager, &Whom::of(None)?).await?
+    };
+    let id = manager.request_reset(&args.user, &args.reason, &proof).await?;
     let mut out = Output::stdout();
     out.line(&text::request_made(id, &Screen::stdout().show(&args.user)))?;
     out.flush()

@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, approve, bus, email, enroll, exempt, forget, log, policy, request_reset, require, reset,
-    status, terminal, text, unlock, users,
+    accept_clock, approve, bus, email, enroll, exempt, forget, invite, log, policy, request_reset, require,
+    reset, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -46,7 +46,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Users(_)
         | Verb::RequestReset(_)
         | Verb::Unlock(_)
-        | Verb::Forget(_) => {}
+        | Verb::Forget(_)
+        | Verb::Invite(_) => {}
     }
     let manager = bus::connect(&cli.bus).await?;
     match cli.verb {
@@ -63,6 +64,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
         Verb::Email(EmailVerb::Test(args)) => email::test(&manager, &args).await,
+        Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::run(&manager, &args).await,

@@ -7,6 +7,7 @@ use crate::errors::Failure;
 use crate::output::Output;
 use crate::table::{Column, lines};
 use crate::terminal::Screen;
+use crate::whom::Whom;
 use crate::{json, overrides, text, time};
 
 const FACTORS: &[Column] = &[
@@ -36,7 +37,11 @@ const NOTICES: &[Column] = &[
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let mut out = Output::stdout();
-    match args.user {
+    let user = match args.user {
+        None if rustix::process::geteuid().is_root() => None,
+        user => Some(Whom::of(user)?.user),
+    };
+    match user {
         None => {
             let (version, config, hash, people, behind) = manager.host_status().await?;
             if args.json {

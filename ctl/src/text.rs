@@ -198,6 +198,47 @@ pub(crate) fn codes_lost(user: &str) -> String {
     )
 }
 
+/// The recovery codes of before are still good.
+pub(crate) fn enrolled_further(user: &str) -> String {
+    format!(
+        "\n{user} has another authenticator. The recovery codes stay as they are.\n\
+         This screen shows the key; clear it:  clear\n"
+    )
+}
+
+pub(crate) const INVITATION_NEEDED: &str = "For a first factor you need an invitation: a one-time code that an administrator\n\
+    makes with  countersignctl invite";
+pub(crate) const INVITATION_QUESTION: &str = "Type the invitation: ";
+
+pub(crate) fn invited(user: &str, code: &str, lives: &str) -> String {
+    format!(
+        "{code}\n\n\
+         Give it to {user} in person or by telephone, not by mail. It is good once, for\n\
+         {lives}, at the next login or with  countersignctl enroll\n"
+    )
+}
+
+// ---- acting on oneself ----
+
+pub(crate) const SAY_WHOM: &str = "this acts on a person, and for root that is said:\n\
+    add the login name. To see who is known here:  countersignctl users";
+
+pub(crate) fn you_have_no_name(uid: u32) -> String {
+    format!("this host has no user with your uid {uid}.\nSee:  getent passwd {uid}")
+}
+
+pub(crate) const PROOF_QUESTION: &str = "Verification code: ";
+pub(crate) const PROOF_WRONG: &str = "That was not accepted. Wait for the next code.";
+pub(crate) const NOTHING_TYPED: &str = "nothing was typed. Nothing was changed.";
+
+pub(crate) fn not_proven(user: &str) -> String {
+    format!(
+        "no code was accepted, so nothing was changed. Each code works once; after too\n\
+         many wrong ones even the right one is refused for a while. See:\n\
+         countersignctl status {user}"
+    )
+}
+
 // ---- status, users, log ----
 
 pub(crate) fn host(version: &str, config: &str, hash: &str, people: u64) -> String {

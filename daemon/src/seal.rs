@@ -126,6 +126,12 @@ pub fn pending_row(uid: u32, login: &[u8; 16]) -> String {
     format!("pending/{uid}/{}", random::hex(login))
 }
 
+/// The context that a recovery code which may be viewed is sealed under, by its number.
+#[must_use]
+pub fn recovery_row(uid: u32, number: u32) -> String {
+    format!("recovery/{uid}/{number}")
+}
+
 /// What the store keeps of a capability handed out: its hash, so that a copied database opens
 /// nothing.
 #[must_use]

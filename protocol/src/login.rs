@@ -115,3 +115,31 @@ pub struct Step {
     /// None or one: whether the answer may be echoed, and the text.
     pub prompt: Vec<(bool, String)>,
 }
+
+/// The client side of `Login`, as far as `countersignctl` needs it. The PAM module has one of its own.
+#[cfg(feature = "client")]
+#[zbus::proxy(
+    interface = "org.countersign1.Login",
+    default_service = "org.countersign1",
+    default_path = "/org/countersign1"
+)]
+pub trait Login {
+    /// Opens a login; gives the members of a [`Step`].
+    #[allow(clippy::too_many_arguments, reason = "the arguments of the wire")]
+    fn begin(
+        &self,
+        user: &str,
+        ruser: &str,
+        service: &str,
+        program: &str,
+        rhost: &str,
+        tty: &str,
+        first_factor: &str,
+    ) -> zbus::Result<StepArgs>;
+    /// One answer.
+    fn respond(&self, login: &str, answer: &[u8]) -> zbus::Result<StepArgs>;
+}
+
+/// The members of a [`Step`], as a reply carries them.
+#[cfg(feature = "client")]
+pub type StepArgs = (String, String, Vec<(u32, String)>, Vec<(bool, String)>);

@@ -6,9 +6,10 @@
 //! Status(s user)                                 -> person
 //! Users(b from_first, u after_uid, u limit)       -> a person     by uid; call again with the last uid seen
 //! Log(s user, x before_id, u limit)              -> a login      newest first; before_id 0 starts at the newest
-//! Enroll(s user)                                 -> (sssss)      enrollment, uri, secret, issuer, account
+//! Enroll(s user, s name, s proof, s invitation)  -> (sssss)      enrollment, uri, secret, issuer, account
 //! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
 //! CancelEnrollment(s enrollment)
+//! Invite(s user, u minutes)                      -> (sx)         code, seconds it lives; 0 minutes is 10
 //! Reset(s user, s reason, b alone)               -> u            factors removed
 //! RequestReset(s user, s reason, s proof)        -> u            the request's number
 //! ResetRequests()                                -> a request    oldest first
@@ -24,6 +25,10 @@
 //! AcceptClock()                                  -> x            seconds the dates went back by
 //! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
 //! ```
+//!
+//! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
+//! [`OWN_SERVICE`](crate::names::OWN_SERVICE), and that was allowed: it shows a factor they have. It is
+//! good for a few minutes and once, and asked of people who act on themselves.
 
 use serde::{Deserialize, Serialize};
 use zbus::zvariant::Type;
@@ -294,11 +299,19 @@ pub trait Manager {
     /// A page of the attempt log, newest first. An empty user is everybody; `before_id` 0 is from the newest.
     fn log(&self, user: &str, before_id: i64, limit: u32) -> zbus::Result<Vec<Login>>;
     /// Starts an enrollment: id, otpauth URI, secret (base32), issuer, account.
-    fn enroll(&self, user: &str) -> zbus::Result<(String, String, String, String, String)>;
-    /// Confirms it by the first code; returns the recovery codes.
+    fn enroll(
+        &self,
+        user: &str,
+        name: &str,
+        proof: &str,
+        invitation: &str,
+    ) -> zbus::Result<(String, String, String, String, String)>;
+    /// Confirms it by the first code; returns the recovery codes, or none where those of before stay.
     fn confirm_enrollment(&self, enrollment: &str, code: &[u8]) -> zbus::Result<Vec<String>>;
     /// Throws it away.
     fn cancel_enrollment(&self, enrollment: &str) -> zbus::Result<()>;
+    /// Makes a one-time code to enroll with: the code, and the seconds that it lives.
+    fn invite(&self, user: &str, minutes: u32) -> zbus::Result<(String, i64)>;
     /// Removes every factor of a person; returns how many. `alone` is root without the approvals that
     /// the configuration asks for.
     fn reset(&self, user: &str, reason: &str, alone: bool) -> zbus::Result<u32>;

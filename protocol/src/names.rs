@@ -10,6 +10,9 @@ pub const LOGIN_INTERFACE: &str = "org.countersign1.Login";
 pub const MANAGER_INTERFACE: &str = "org.countersign1.Manager";
 /// The system bus, compiled in: no environment variable can point a login elsewhere.
 pub const SYSTEM_BUS_ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
+/// The service under which people show a factor of theirs to `countersignctl` before they change what
+/// they have. Such a login asks whoever has a factor, whatever policy says.
+pub const OWN_SERVICE: &str = "countersignctl";
 /// The account the daemon runs as; the module checks the bus name's owner against its uid.
 pub const DAEMON_USER: &str = "countersign";
 

@@ -148,7 +148,39 @@ impl Ctl {
     /// When it refuses.
     #[must_use]
     pub fn enroll(&self, user: &str, clock: Option<Arc<Clock>>) -> Secret {
-        let mut child = self.command(&["enroll", user, "--json"]).spawn().expect("start countersignctl");
+        self.try_enroll(&[user], "", clock).unwrap_or_else(|out| panic!("enroll {user}: {out:?}"))
+    }
+
+    /// `enroll ARGS --json` with these lines and nothing more on standard input, where it is to refuse.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn refused_enroll(&self, args: &[&str], lines: &str) -> CtlOutput {
+        let args: Vec<&str> = ["enroll"].iter().chain(args).chain(&["--json"]).copied().collect();
+        let out = self.run_with(&args, lines);
+        assert_ne!(out.code, Some(0), "{out:?}");
+        out
+    }
+
+    /// `enroll ARGS --json` with these lines typed first, confirmed by the code of the step before the
+    /// present one.
+    ///
+    /// # Errors
+    /// What it printed, when it refuses.
+    ///
+    /// # Panics
+    /// When what it prints is not what was agreed.
+    pub fn try_enroll(
+        &self,
+        args: &[&str],
+        lines: &str,
+        clock: Option<Arc<Clock>>,
+    ) -> Result<Secret, CtlOutput> {
+        let args: Vec<&str> = ["enroll"].iter().chain(args).chain(&["--json"]).copied().collect();
+        let mut child = self.command(&args).spawn().expect("start countersignctl");
+        let mut stdin = child.stdin.take().expect("piped");
+        drop(stdin.write_all(lines.as_bytes()));
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         let mut first = None;
@@ -156,29 +188,28 @@ impl Ctl {
         while first.is_none() && said.read_line(&mut line).is_ok_and(|n| n > 0) {
             first = serde_json::from_str::<Value>(&line).ok();
         }
-        let Some(first) = first else {
-            let mut stderr = String::new();
-            drop(child.stderr.take().expect("piped").read_to_string(&mut stderr));
-            panic!("countersignctl enroll printed no enrollment: {line}{stderr}");
-        };
-        let base32 = first["secret"].as_str().expect("a secret");
-        let mut secret = Secret::from_base32(base32, clock);
-        secret.uri = first["uri"].as_str().expect("a uri").to_owned();
-        let step = secret.step() - 1;
-        let mut stdin = child.stdin.take().expect("piped");
-        writeln!(stdin, "{}", secret.code_at(step)).expect("type the first code");
+        let mut secret = first.as_ref().map(|first| {
+            let base32 = first["secret"].as_str().expect("a secret");
+            let mut secret = Secret::from_base32(base32, clock);
+            secret.uri = first["uri"].as_str().expect("a uri").to_owned();
+            let step = secret.step() - 1;
+            writeln!(stdin, "{}", secret.code_at(step)).expect("type the first code");
+            secret.mark_used(step);
+            secret
+        });
         drop(stdin);
-        secret.mark_used(step);
         let mut rest = String::new();
         said.read_to_string(&mut rest).expect("the second object");
         let mut stderr = String::new();
         drop(child.stderr.take().expect("piped").read_to_string(&mut stderr));
         let status = child.wait().expect("wait for countersignctl");
-        assert!(status.success(), "enroll {user}: {status}: {rest}{stderr}");
+        let Some(secret) = secret.as_mut().filter(|_| status.success()) else {
+            return Err(CtlOutput { code: status.code(), stdout: line + &rest, stderr });
+        };
         let second: Value = serde_json::from_str(&rest).expect("the second object");
         let codes = second["recovery_codes"].as_array().expect("recovery codes");
         secret.recovery = codes.iter().map(|c| c.as_str().expect("a code").to_owned()).collect();
-        secret
+        Ok(std::mem::replace(secret, Secret::from_base32("", None)))
     }
 
     fn command(&self, args: &[&str]) -> Command {

@@ -223,9 +223,20 @@ impl Manager {
             .collect()
     }
 
-    fn enroll(&self, user: &str) -> Result<(String, String, String, String, String), Error> {
-        drop(self.note(format!("Enroll {user}")));
+    fn enroll(
+        &self,
+        user: &str,
+        name: &str,
+        proof: &str,
+        invitation: &str,
+    ) -> Result<(String, String, String, String, String), Error> {
+        let words: Vec<&str> =
+            ["Enroll", user, name, proof, invitation].into_iter().filter(|word| !word.is_empty()).collect();
+        drop(self.note(words.join(" ")));
         known(user)?;
+        if user == "stranger" && invitation.is_empty() {
+            return Err(Error::InvalidArgument("an invitation is needed for your first factor".into()));
+        }
         let uri = format!("otpauth://totp/Acme:{user}%40host?secret={SECRET}&issuer=Acme");
         Ok(("e1".into(), uri, SECRET.into(), "Acme".into(), format!("{user}@host")))
     }
@@ -241,6 +252,12 @@ impl Manager {
 
     fn cancel_enrollment(&self, enrollment: &str) {
         drop(self.note(format!("CancelEnrollment {enrollment}")));
+    }
+
+    fn invite(&self, user: &str, minutes: u32) -> Result<(String, i64), Error> {
+        drop(self.note(format!("Invite {user} {minutes}")));
+        known(user)?;
+        Ok(("k7m2q-9xw4t".into(), i64::from(minutes) * 60))
     }
 
     fn reset(&self, user: &str, reason: &str, alone: bool) -> Result<u32, Error> {

@@ -2,15 +2,18 @@
 
 mod apply;
 mod enroll;
+mod invite;
 mod overrides;
 mod people;
 mod policy;
 mod prune;
+mod recovery;
 mod report;
 mod reset;
 
 pub use apply::{Apply, apply, reload};
-pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment};
+pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
+pub use invite::invite;
 pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
 pub use people::{forget, unlock};
 pub use policy::explain;
@@ -21,6 +24,8 @@ pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_r
 use crate::decide::policy::Resolution;
 use crate::error::Error;
 use crate::host::Host;
+use crate::login::LoginId;
+use crate::store::Proof;
 
 /// Rows of a listing that one call gives at most.
 const PAGE: u32 = 2000;
@@ -43,6 +48,55 @@ impl Target {
     pub fn is_uid(&self, uid: u32) -> bool {
         self.present && self.uid == uid
     }
+}
+
+/// Who acts on somebody's factors, and what they showed for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Acting {
+    /// Their uid.
+    pub caller: u32,
+    /// Whether they act on themselves and by no other right.
+    pub own: bool,
+    /// The login by which they showed a factor of theirs.
+    pub proof: Option<Proof>,
+}
+
+impl Acting {
+    /// Reads the proof that a caller handed in; an empty one is none.
+    ///
+    /// # Errors
+    /// `NotFound` for what is no login id.
+    pub fn new(caller: u32, own: bool, proof: &str) -> Result<Self, Error> {
+        let proof = if proof.is_empty() {
+            None
+        } else {
+            Some(Proof { token: LoginId::parse(proof)?.stored(), caller })
+        };
+        Ok(Self { caller, own, proof })
+    }
+}
+
+fn needs_proof() -> Error {
+    Error::NotAuthorized("a code of a factor you have is needed for this".into())
+}
+
+/// Longest name of an authenticator, in characters.
+const LONGEST_LABEL: usize = 32;
+/// The name of an authenticator that nobody named.
+const USUAL_LABEL: &str = "app";
+
+/// The name of an authenticator as somebody gave it.
+///
+/// # Errors
+/// `InvalidArgument` for what is too long or cannot be shown.
+fn label(text: &str) -> Result<String, Error> {
+    let label = text.trim();
+    if label.chars().count() > LONGEST_LABEL || label.chars().any(crate::journal::is_unsafe) {
+        return Err(Error::InvalidArgument(format!(
+            "a name has at most {LONGEST_LABEL} characters, all of them printable"
+        )));
+    }
+    Ok(if label.is_empty() { USUAL_LABEL } else { label }.to_owned())
 }
 
 /// Finds a person by name: the account database first, then the people we keep.
@@ -86,11 +140,6 @@ pub async fn kept_target(host: &Host, user: &str) -> Result<Target, Error> {
 pub async fn target_of(host: &Host, uid: u32, name: String) -> Target {
     let present = host.in_force().directory.person(&name).await.resolution == Resolution::Found(uid);
     Target { uid, name, present }
-}
-
-/// The uid of a person found by name.
-async fn find(host: &Host, user: &str) -> Result<u32, Error> {
-    Ok(target(host, user).await?.uid)
 }
 
 fn printable(name: &str) -> String {

@@ -36,9 +36,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "Status", Who::SelfOr("view-log")),
     ("Manager", "Users", Who::Action("view-log")),
     ("Manager", "Log", Who::SelfOr("view-log")),
-    ("Manager", "Enroll", Who::Root),
-    ("Manager", "ConfirmEnrollment", Who::Root),
-    ("Manager", "CancelEnrollment", Who::Root),
+    ("Manager", "Enroll", Who::SelfOr("manage-users")),
+    ("Manager", "ConfirmEnrollment", Who::Anyone),
+    ("Manager", "CancelEnrollment", Who::Anyone),
+    ("Manager", "Invite", Who::Action("manage-users")),
     ("Manager", "Reset", Who::Action("reset-user")),
     ("Manager", "RequestReset", Who::Colleague),
     ("Manager", "ResetRequests", Who::Action("approve-reset")),
@@ -134,6 +135,21 @@ impl Gate {
             }
         }
         Ok((Caller { uid, own: false }, target))
+    }
+
+    /// Asks a caller who was let through for the password of their own account.
+    ///
+    /// # Errors
+    /// `NotAuthorized` when polkit does not say yes.
+    pub(super) async fn ask_own_password(
+        &self,
+        host: &Host,
+        bus: &Connection,
+        header: &Header<'_>,
+        uid: u32,
+        whom: &Target,
+    ) -> Result<(), Error> {
+        self.ask(bus, header, uid, "enroll-self", details(host, whom).await).await
     }
 
     async fn ask(

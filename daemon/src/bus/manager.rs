@@ -3,9 +3,10 @@
 use super::error::Refusal;
 use super::gate::{Caller, Gate, admit};
 use super::loginuid;
-use crate::admin;
+use crate::admin::{self, Acting};
 use crate::error::Error;
 use crate::host::Host;
+use crate::store::Right;
 use countersign_protocol::manager as wire;
 use std::sync::Arc;
 use zbus::message::Header;
@@ -71,11 +72,20 @@ impl Manager {
     async fn enroll(
         &self,
         user: &str,
+        name: &str,
+        proof: &str,
+        invitation: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(String, String, String, String, String), Refusal> {
-        admit(bus, &header).await?;
-        let e = admin::begin_enrollment(&self.0, user).await?;
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        let right = admin::enrollment_right(&self.0, &acting, &whom, invitation).await?;
+        if right == Right::Password {
+            self.1.ask_own_password(&self.0, bus, &header, caller.uid, &whom).await?;
+        }
+        let e = admin::begin_enrollment(&self.0, &acting, &whom, name, right).await?;
         Ok((e.id, e.uri.as_str().to_owned(), e.secret.as_str().to_owned(), e.issuer, e.account))
     }
 
@@ -88,8 +98,8 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<Vec<String>, Refusal> {
         let code = Zeroizing::new(code);
-        admit(bus, &header).await?;
-        let codes = admin::confirm_enrollment(&self.0, enrollment, &code).await?;
+        let caller = admit(bus, &header).await?;
+        let codes = admin::confirm_enrollment(&self.0, caller, enrollment, &code).await?;
         Ok(codes.iter().map(|c| c.as_str().to_owned()).collect())
     }
 
@@ -100,8 +110,23 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(), Refusal> {
-        admit(bus, &header).await?;
-        Ok(admin::cancel_enrollment(&self.0, enrollment).await?)
+        let caller = admit(bus, &header).await?;
+        Ok(admin::cancel_enrollment(&self.0, caller, enrollment).await?)
+    }
+
+    /// Makes a one-time code to enroll with.
+    #[zbus(out_args("code", "seconds"))]
+    async fn invite(
+        &self,
+        user: &str,
+        minutes: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(String, i64), Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let (code, seconds) = admin::invite(&self.0, caller.uid, &whom, minutes).await?;
+        Ok((code.as_str().to_owned(), seconds))
     }
 
     /// Removes every factor of a person.

@@ -133,6 +133,18 @@ pub struct Terms {
 }
 
 impl Terms {
+    fn own(policy: String) -> Self {
+        Self {
+            policy,
+            certain: true,
+            remember: Duration::ZERO,
+            factors: vec![Factor::Totp],
+            enroll: Enroll::Admin,
+            deadline: None,
+            names_people: false,
+        }
+    }
+
     /// What a policy that decided grants.
     #[must_use]
     pub(super) fn of(policy: &Policy, certain: bool) -> Self {
@@ -179,6 +191,20 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The same for a login that people make on the bus to show a factor of theirs before they change
+    /// what they have: asked of whoever has one, whatever policy says, and never waived.
+    pub fn for_own_service(self) -> Self {
+        let policy = self.policy().to_owned();
+        let (Self::Required(terms) | Self::RequiredIfEnrolled(terms)) = self else {
+            return Self::RequiredIfEnrolled(Terms::own(policy));
+        };
+        Self::RequiredIfEnrolled(Terms {
+            certain: terms.certain,
+            factors: terms.factors,
+            ..Terms::own(policy)
+        })
+    }
+
     /// Whether a second factor is, or may be, asked.
     #[must_use]
     pub fn asks(&self) -> bool {
@@ -234,6 +260,19 @@ pub fn decide(config: &Config, person: &Person, service: &str, source: Source) -
         (Status::Report, _) => Decision::ReportOnly { policy: name() },
         (Status::Off, _) => Decision::Off { policy: name() },
     }
+}
+
+/// How this person comes to a first factor from a shell of theirs: by their first policy that is not
+/// off. Where that cannot be known, only with an administrator; without a policy, by invitation.
+#[must_use]
+pub fn enroll(config: &Config, person: &Person) -> Enroll {
+    config
+        .policies
+        .iter()
+        .filter(|p| p.status != Status::Off)
+        .map(|p| (p, matches_person(p, person)))
+        .find(|(_, matches)| *matches != Tri::No)
+        .map_or(Enroll::Invited, |(p, matches)| if matches == Tri::Yes { p.enroll } else { Enroll::Admin })
 }
 
 /// The label shown in the authenticator app for this person: their first policy's, else the issuer.

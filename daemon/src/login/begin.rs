@@ -16,6 +16,7 @@ use crate::store::{BeginFacts, LoginRow, Opened, PENDING, Phase};
 use crate::text::{self, Message};
 use crate::{journal, notice_text};
 use countersign_protocol::login::{FirstFactor, Verdict};
+use countersign_protocol::names::OWN_SERVICE;
 use std::sync::Arc;
 
 /// What the module tells of a login. Names are data: nothing here is trusted to be well formed.
@@ -57,6 +58,8 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
     }
     let decision = host.decide(&force, &person, &request.service, origin.class, now);
     let resolved = uid.is_some();
+    let own = caller != 0 && request.service == OWN_SERVICE;
+    let decision = if own { decision.for_own_service() } else { decision };
     // The account database may be down: a person we know keeps their factor.
     let uid = match uid {
         Some(uid) => Some(uid),

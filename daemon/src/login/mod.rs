@@ -38,7 +38,9 @@ impl LoginId {
         random::unhex(text).map(Self).ok_or_else(|| Error::NotFound("no such login".into()))
     }
 
-    fn stored(self) -> [u8; 16] {
+    /// What the store knows it by.
+    #[must_use]
+    pub fn stored(self) -> [u8; 16] {
         crate::seal::token_hash(&self.0)
     }
 

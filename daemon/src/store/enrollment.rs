@@ -1,6 +1,8 @@
 //! Enrollments that wait for their first code, and their confirmation.
 
+use super::invitation::{self, Taken};
 use super::notice::{self, Kind};
+use super::proof::{self, Proof};
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
 use crate::decide::recovery;
@@ -19,12 +21,50 @@ pub struct PendingEnrollment {
     pub uid: u32,
     /// Their login name when it began.
     pub name: String,
+    /// The name of the authenticator.
+    pub label: String,
+    /// The uid that began it; nobody else can end it.
+    pub caller: u32,
+    /// Whether it is good for a first factor only.
+    pub first: bool,
     /// The sealed secret.
     pub secret: Vec<u8>,
     /// Digits of a code, as the QR code said.
     pub digits: u8,
     /// Seconds of a step, as the QR code said.
     pub period: u32,
+}
+
+/// By what right somebody enrolls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Root, or whom polkit lets manage people.
+    Administers,
+    /// The person, who shows a factor they have.
+    Has(Proof),
+    /// The person, who typed their own password. Good for a first factor only.
+    Password,
+    /// The person, with an invitation, by its keyed hash. Good for a first factor only.
+    Invited([u8; 32]),
+}
+
+impl Right {
+    /// Whether it is good for a first factor only.
+    fn is_for_first(self) -> bool {
+        matches!(self, Self::Password | Self::Invited(_))
+    }
+}
+
+/// What came of beginning.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It waits for its first code.
+    Waits,
+    /// The invitation was wrong, and the person was charged for it.
+    WrongInvitation,
+    /// Not looked at: too many wrong ones. Milliseconds until one is.
+    Locked(i64),
 }
 
 /// Authenticators that one person may have.
@@ -62,28 +102,62 @@ impl Store {
     /// Begins an enrollment; one that waited for the same person is thrown away.
     ///
     /// # Errors
-    /// `InvalidArgument` when the person has a factor already or the uid is kept under another
-    /// name; `Unavailable` when the store cannot be written.
+    /// `InvalidArgument` when the label is taken, the person has [`MOST`] authenticators or the uid is
+    /// kept under another name; `NotAuthorized` when the right is none; `Unavailable` when the store
+    /// cannot be written.
     pub async fn begin_enrollment(
         &self,
         pending: PendingEnrollment,
+        right: Right,
         token: [u8; 16],
         now: Moment,
-    ) -> Result<(), Error> {
+    ) -> Result<Begun, Error> {
         self.run(Durability::Power, move |db| {
-            refuse_second(db, pending.uid, &pending.name)?;
+            let (uid, name) = (pending.uid, pending.name.as_str());
+            refuse_renamed(db, uid, name)?;
+            refuse_crowded(db, uid, name, &pending.label)?;
+            match admit(db, uid, name, right, now)? {
+                Begun::Waits => {}
+                refused => return Ok(refused),
+            }
             db.execute("DELETE FROM enrollment WHERE boot <> ?1 OR started_ms < ?2", (now.boot, now.boot_ms - LIVES_MS))?;
             db.execute(
-                "INSERT OR REPLACE INTO enrollment (uid, name, token, secret, digits, period, boot, started_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                (pending.uid, pending.name, token, pending.secret, pending.digits, pending.period, now.boot, now.boot_ms),
+                "INSERT OR REPLACE INTO enrollment (uid, name, label, caller, first, token, secret, digits, period, boot, started_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                (uid, name, &pending.label, pending.caller, right.is_for_first(), token, pending.secret, pending.digits, pending.period, now.boot, now.boot_ms),
             )?;
-            Ok(())
+            Ok(Begun::Waits)
+        })
+        .await
+    }
+
+    /// Whether a person has a factor, and whether they have recovery codes left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has(&self, uid: u32) -> Result<(bool, bool), Error> {
+        self.run(Durability::Kill, move |db| Ok((has_factor(db, uid)?, has_codes(db, uid)?))).await
+    }
+
+    /// An enrollment that this caller began and that waits, and whether the person has recovery codes.
+    ///
+    /// # Errors
+    /// As [`Store::confirm_enrollment`].
+    pub async fn pending_enrollment(
+        &self,
+        token: [u8; 16],
+        caller: u32,
+        now: Moment,
+    ) -> Result<(PendingEnrollment, bool), Error> {
+        self.run(Durability::Kill, move |db| {
+            let (pending, _) = waiting(db, &token, caller, now)?;
+            let has_codes = has_codes(db, pending.uid)?;
+            Ok((pending, has_codes))
         })
         .await
     }
 
     /// Confirms an enrollment by what `judge` makes of it: `None` is a wrong code. Gives
-    /// whose it is if it was kept.
+    /// whose it is, and whether the recovery codes are new, if it was kept.
     ///
     /// # Errors
     /// `NotFound` or `Expired` when there is no such enrollment (any more), `Unavailable` when the
@@ -91,16 +165,19 @@ impl Store {
     pub async fn confirm_enrollment(
         &self,
         token: [u8; 16],
+        caller: u32,
         now: Moment,
         judge: impl FnOnce(&PendingEnrollment) -> Result<Option<NewAuthenticator>, Error> + Send + 'static,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<(String, bool)>, Error> {
         self.run(Durability::Power, move |db| {
-            let (pending, tries, begun) = find(db, &token)?;
-            if now.is_past(begun, LIVES_MS) {
-                return Err(Error::Expired("this enrollment waited too long; start again".into()));
+            let (pending, tries) = waiting(db, &token, caller, now)?;
+            // A factor that came in the meantime was not shown by whoever began this.
+            if pending.first && has_factor(db, pending.uid)? {
+                return Err(Error::Expired(
+                    "another factor was enrolled in the meantime; start again".into(),
+                ));
             }
-            refuse_second(db, pending.uid, &pending.name)?;
-            let Some(new) = judge(&pending)? else {
+            let Some(mut new) = judge(&pending)? else {
                 if tries + 1 >= TRIES {
                     db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
                 } else {
@@ -108,10 +185,14 @@ impl Store {
                 }
                 return Ok(None);
             };
+            // The codes on somebody's paper stay good when they add an authenticator.
+            if has_codes(db, pending.uid)? {
+                new.codes = None;
+            }
             keep(db, pending.uid, &pending.name, &new, false, now)?;
             notice::add(db, pending.uid, &pending.name, Kind::Enrolled, &new.label, now)?;
             db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
-            Ok(Some(pending.name))
+            Ok(Some((pending.name, new.codes.is_some())))
         })
         .await
     }
@@ -120,42 +201,81 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn cancel_enrollment(&self, token: [u8; 16]) -> Result<(), Error> {
+    pub async fn cancel_enrollment(&self, token: [u8; 16], caller: u32) -> Result<(), Error> {
         self.run(Durability::Power, move |db| {
-            db.execute("DELETE FROM enrollment WHERE token = ?1", [token])?;
+            db.execute("DELETE FROM enrollment WHERE token = ?1 AND caller = ?2", (token, caller))?;
             Ok(())
         })
         .await
     }
 }
 
-fn find(db: &Connection, token: &[u8; 16]) -> Result<(PendingEnrollment, u32, Stamp), Error> {
-    db.query_row(
-        "SELECT uid, name, secret, digits, period, tries, boot, started_ms FROM enrollment WHERE token = ?1",
-        [token],
+/// Whether a right is one, now; a wrong invitation is paid for.
+fn admit(db: &Connection, uid: u32, name: &str, right: Right, now: Moment) -> Result<Begun, Error> {
+    if right.is_for_first() && has_factor(db, uid)? {
+        return Err(Error::NotAuthorized("a code of a factor you have is needed for another one".into()));
+    }
+    let hash = match right {
+        Right::Administers | Right::Password => return Ok(Begun::Waits),
+        Right::Has(proof) => {
+            proof::consume(db, &proof.token, proof.caller, uid, name, now)?;
+            return Ok(Begun::Waits);
+        }
+        Right::Invited(hash) => hash,
+    };
+    let closed = invitation::closed_for(db, uid, now)?;
+    if closed > 0 {
+        return Ok(Begun::Locked(closed));
+    }
+    match invitation::take(db, uid, name, &hash, now)? {
+        Taken::Right => Ok(Begun::Waits),
+        Taken::Wrong => {
+            invitation::charge(db, uid, name, now)?;
+            Ok(Begun::WrongInvitation)
+        }
+    }
+}
+
+/// Whether a person has anything that a login would take.
+pub(super) fn has_factor(db: &Connection, uid: u32) -> Result<bool, Error> {
+    Ok(db.prepare_cached("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? || has_codes(db, uid)?)
+}
+
+/// Whether a person has recovery codes left.
+fn has_codes(db: &Connection, uid: u32) -> Result<bool, Error> {
+    Ok(db.prepare_cached("SELECT 1 FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?.exists([uid])?)
+}
+
+fn waiting(
+    db: &Connection,
+    token: &[u8; 16],
+    caller: u32,
+    now: Moment,
+) -> Result<(PendingEnrollment, u32), Error> {
+    let found = db.query_row(
+        "SELECT uid, name, label, caller, first, secret, digits, period, tries, boot, started_ms FROM enrollment WHERE token = ?1 AND caller = ?2",
+        (token, caller),
         |r| {
             let pending = PendingEnrollment {
                 uid: r.get(0)?,
                 name: r.get(1)?,
-                secret: r.get(2)?,
-                digits: r.get(3)?,
-                period: r.get(4)?,
+                label: r.get(2)?,
+                caller: r.get(3)?,
+                first: r.get(4)?,
+                secret: r.get(5)?,
+                digits: r.get(6)?,
+                period: r.get(7)?,
             };
-            Ok((pending, r.get(5)?, Stamp { boot: r.get(6)?, ms: r.get(7)? }))
+            Ok((pending, r.get(8)?, Stamp { boot: r.get(9)?, ms: r.get(10)? }))
         },
     )
     .optional()?
-    .ok_or_else(|| Error::NotFound("no such enrollment; start again".into()))
-}
-
-fn refuse_second(db: &Connection, uid: u32, name: &str) -> Result<(), Error> {
-    refuse_renamed(db, uid, name)?;
-    if db.prepare("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? {
-        return Err(Error::InvalidArgument(format!(
-            "{name} has an authenticator app already; to replace it, run `countersignctl reset {name}` first"
-        )));
+    .ok_or_else(|| Error::NotFound("no such enrollment; start again".into()));
+    let (pending, tries, begun) = found?;
+    if now.is_past(begun, LIVES_MS) {
+        return Err(Error::Expired("this enrollment waited too long; start again".into()));
     }
-    Ok(())
+    Ok((pending, tries))
 }
 
 /// Keeps an authenticator whose first code was right, and the recovery codes that come with it.
@@ -237,14 +357,4 @@ fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<
         )));
     }
     Ok(())
-}
-
-/// Whether a person has anything that a login would take.
-pub(super) fn has_factor(db: &Connection, uid: u32) -> Result<bool, Error> {
-    Ok(db.prepare_cached("SELECT 1 FROM totp WHERE uid = ?1")?.exists([uid])? || has_codes(db, uid)?)
-}
-
-/// Whether a person has recovery codes left.
-fn has_codes(db: &Connection, uid: u32) -> Result<bool, Error> {
-    Ok(db.prepare_cached("SELECT 1 FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?.exists([uid])?)
 }

@@ -2,8 +2,10 @@
 
 use super::enrollment::{has_factor, refuse_renamed};
 use super::notice::{self, Kind};
+use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
+use crate::decide::throttle::Lane;
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
 use subtle::ConstantTimeEq;
@@ -27,7 +29,6 @@ impl Store {
     /// # Errors
     /// `InvalidArgument` for somebody who has a factor already or whose uid is kept under another
     /// name, `Unavailable` when the store cannot be written.
-    #[allow(dead_code, reason = "countersignctl invite comes next")]
     pub async fn invite(
         &self,
         uid: u32,
@@ -95,4 +96,22 @@ pub(super) fn holds(db: &Connection, uid: u32, name: &str, now: Moment) -> Resul
         .query_row((uid, name), |r| Ok((Stamp { boot: r.get(0)?, ms: r.get(1)? }, r.get::<_, i64>(2)?)))
         .optional()?;
     Ok(found.is_some_and(|(made, lives_ms)| !now.is_past(made, lives_ms)))
+}
+
+/// The lane that pays for what somebody types in a shell of their own, outside of any login.
+const SHELL: Lane = Lane::Other;
+
+/// Milliseconds for which nothing typed in a shell is evaluated for this person; 0 is open.
+pub(super) fn closed_for(db: &Connection, uid: u32, now: Moment) -> Result<i64, Error> {
+    Ok(tally::read(db, &tally::of_person(uid), SHELL)?.closed_for(SHELL, now))
+}
+
+/// Charges a person for something wrong that was typed in a shell; tells of a lane that closes.
+pub(super) fn charge(db: &Connection, uid: u32, name: &str, now: Moment) -> Result<(), Error> {
+    let tally = tally::charge(db, &tally::of_person(uid), SHELL, now)?;
+    tally::charge_in_a_row(db, uid, now)?;
+    if tally.closed_for(SHELL, now) > 0 {
+        notice::add(db, uid, name, Kind::Locked, "countersignctl local", now)?;
+    }
+    Ok(())
 }

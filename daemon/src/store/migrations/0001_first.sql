@@ -53,10 +53,15 @@ CREATE TABLE recovery_code (
     UNIQUE (uid, number)
 ) STRICT;
 
--- Enrollments that wait for their first code: one per person.
+-- Enrollments from a shell that wait for their first code: one per person. label is the name of the
+-- authenticator, caller the uid that began it and must end it; first is 1 where the right to begin it
+-- was good for a first factor only.
 CREATE TABLE enrollment (
     uid        INTEGER PRIMARY KEY,
     name       TEXT    NOT NULL,
+    label      TEXT    NOT NULL,
+    caller     INTEGER NOT NULL,
+    first      INTEGER NOT NULL,
     token      BLOB    NOT NULL UNIQUE,
     secret     BLOB    NOT NULL,
     digits     INTEGER NOT NULL,
