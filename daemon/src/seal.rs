@@ -132,6 +132,13 @@ pub fn recovery_row(uid: u32, number: u32) -> String {
     format!("recovery/{uid}/{number}")
 }
 
+/// What the store keeps of a scratch code: a hash under the key of this host. Eight digits could be
+/// searched in minutes under any salt; without the key there is nothing to search.
+#[must_use]
+pub fn scratch_hash(keys: &Keys, uid: u32, salt: &[u8], code: &[u8]) -> [u8; 32] {
+    keys.vouch(&format!("scratch/{uid}"), &Zeroizing::new([salt, b"\0", code].concat()))
+}
+
 /// What the store keeps of a capability handed out: its hash, so that a copied database opens
 /// nothing.
 #[must_use]

@@ -24,6 +24,10 @@
 //! Overrides()                                    -> a override   by name
 //! AcceptClock()                                  -> x            seconds the dates went back by
 //! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
+//! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
+//!                                                -> (bu)         whether it is new, scratch codes taken over
+//! ExplainPolicy(s user, s service, s from)       -> explanation
+//! ApplyPolicy(b accept_weaker, b dry_run)        -> applied
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
@@ -163,6 +167,25 @@ pub struct Rule {
     pub because: String,
     /// `enforce`, `report` or `off`.
     pub status: String,
+}
+
+/// An authenticator that another program kept, to be taken over. No `Debug`: it holds the secret.
+#[derive(Clone, Serialize, Deserialize, Type)]
+pub struct ForeignFactor {
+    /// The name it gets among the person's authenticators; a number is added where it is taken.
+    pub name: String,
+    /// The shared secret.
+    pub secret: Vec<u8>,
+    /// Digits of a code: 6 or 8.
+    pub digits: u8,
+    /// Seconds of a step: 30 or 60.
+    pub period: u32,
+    /// The highest step that is known to be used, by the authenticator's clock; -1 is none.
+    pub used: i64,
+    /// Seconds that the authenticator's clock is ahead of this host's.
+    pub drift: i64,
+    /// One-use codes of eight digits.
+    pub scratch: Vec<Vec<u8>>,
 }
 
 /// What policy would do with one login, and how it comes to that.
@@ -338,6 +361,15 @@ pub trait Manager {
     fn overrides(&self) -> zbus::Result<Vec<Override>>;
     /// Takes the wall clock for right although a later date was seen; returns by how many seconds later.
     fn accept_clock(&self) -> zbus::Result<i64>;
+    /// Takes over an authenticator of another program; `add`: also where the person has one already.
+    /// Gives whether it is new, and how many of its scratch codes were taken.
+    fn import_factor(
+        &self,
+        user: &str,
+        factor: &ForeignFactor,
+        add: bool,
+        dry_run: bool,
+    ) -> zbus::Result<(bool, u32)>;
     /// What policy would do with a login of this user to this service from this address ("" is this
     /// machine) at this time (0 is now).
     fn explain_policy(&self, user: &str, service: &str, from: &str, at: i64) -> zbus::Result<Explanation>;

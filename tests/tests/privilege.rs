@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 27] = [
+const TABLE: [(&str, &str, &str); 28] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -84,6 +84,7 @@ const TABLE: [(&str, &str, &str); 27] = [
     ("Manager", "ExplainPolicy", r#"Action("configure")"#),
     ("Manager", "Forget", r#"SelfOr("manage-users")"#),
     ("Manager", "HostStatus", r#"Action("view-log")"#),
+    ("Manager", "ImportFactor", "Root"),
     ("Manager", "Invite", r#"Action("manage-users")"#),
     ("Manager", "Log", r#"SelfOr("view-log")"#),
     ("Manager", "Overrides", r#"Action("view-log")"#),
@@ -129,6 +130,10 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((about, 0i64, 10u32)),
+        "ImportFactor" => {
+            let key: Vec<u8> = (100..120).collect();
+            with!((about, ("app", key, 6u8, 30u32, -1i64, 0i64, Vec::<Vec<u8>>::new()), true, true))
+        }
         "Reset" => with!((about, "a test", false)),
         "RequestReset" => with!((about, "a test", NO_ID)),
         "ResetRequests" => with!(()),

@@ -52,6 +52,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "EndOverride", Who::Action("exempt-user")),
     ("Manager", "Overrides", Who::Action("view-log")),
     ("Manager", "AcceptClock", Who::Root),
+    ("Manager", "ImportFactor", Who::Root),
     ("Manager", "ExplainPolicy", Who::Action("configure")),
     ("Manager", "ApplyPolicy", Who::Action("configure")),
 ];

@@ -6,7 +6,7 @@ use super::loginuid;
 use crate::admin::{self, Acting};
 use crate::error::Error;
 use crate::host::Host;
-use crate::store::Right;
+use crate::store::{Imported, Right};
 use countersign_protocol::manager as wire;
 use std::sync::Arc;
 use zbus::message::Header;
@@ -275,6 +275,34 @@ impl Manager {
     ) -> Result<i64, Refusal> {
         let caller = self.1.admit(bus, &header).await?;
         Ok(admin::accept_clock(&self.0, caller.uid).await?)
+    }
+
+    /// Takes over an authenticator of another program.
+    #[zbus(out_args("new", "scratch"))]
+    async fn import_factor(
+        &self,
+        user: &str,
+        factor: wire::ForeignFactor,
+        add: bool,
+        dry_run: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(bool, u32), Refusal> {
+        let foreign = admin::Foreign {
+            label: factor.name,
+            secret: Zeroizing::new(factor.secret),
+            digits: factor.digits,
+            period: factor.period,
+            used: factor.used,
+            drift: factor.drift,
+            scratch: factor.scratch.into_iter().map(Zeroizing::new).collect(),
+            add,
+        };
+        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(match admin::import_factor(&self.0, &whom, foreign, dry_run).await? {
+            Imported::New { scratch } => (true, scratch),
+            Imported::Present => (false, 0),
+        })
     }
 
     /// What policy would do with a login.

@@ -97,6 +97,8 @@ pub struct Facts {
     pub shown: bool,
     /// Whether the typed code is the recovery code that was asked back.
     pub read_back: bool,
+    /// What a scratch code of an imported authenticator it is, if it has the shape.
+    pub scratch: RecoveryMatch,
 }
 
 /// Why an answer was wrong.
@@ -145,6 +147,8 @@ pub enum Ruling {
     Recovery {
         /// The code's row id.
         id: i64,
+        /// The lane it was judged in.
+        lane: Lane,
     },
     /// An answer to a prompt on the way to a new factor.
     Enrolling(Move),
@@ -191,11 +195,16 @@ fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
             Match::Wrong => {}
         }
     }
-    match reused {
-        Some(wait) => {
-            Ruling::Wrong { lane: facts.lane, reason: Reason::CodeReused(Some(wait)), charge: false }
+    // Scratch codes have 27 bits: they can be guessed like the codes of an app, so they are judged
+    // and charged like those, and a closed lane is closed to them too.
+    let lane = facts.lane;
+    match (facts.scratch, reused) {
+        (RecoveryMatch::Fresh(id), _) => Ruling::Recovery { id, lane },
+        (_, Some(wait)) => Ruling::Wrong { lane, reason: Reason::CodeReused(Some(wait)), charge: false },
+        (RecoveryMatch::Used, None) => {
+            Ruling::Wrong { lane, reason: Reason::CodeReused(None), charge: false }
         }
-        None => wrong(facts.lane, clock_off(code, facts, now).unwrap_or(Reason::WrongCode)),
+        (RecoveryMatch::Wrong, None) => wrong(lane, clock_off(code, facts, now).unwrap_or(Reason::WrongCode)),
     }
 }
 
@@ -219,7 +228,7 @@ fn rule_recovery(facts: &Facts, now: Moment) -> Ruling {
         return Ruling::Locked(Some(closed_for));
     }
     match facts.recovery {
-        RecoveryMatch::Fresh(id) => Ruling::Recovery { id },
+        RecoveryMatch::Fresh(id) => Ruling::Recovery { id, lane },
         RecoveryMatch::Used => Ruling::Wrong { lane, reason: Reason::CodeReused(None), charge: false },
         RecoveryMatch::Wrong => wrong(lane, Reason::WrongCode),
     }
@@ -287,6 +296,7 @@ mod tests {
             pending: None,
             shown: false,
             read_back: false,
+            scratch: RecoveryMatch::Wrong,
         }
     }
 
@@ -329,9 +339,28 @@ mod tests {
         let code = "0123-4567-89ab-cdez";
         let locked =
             Facts { tally: full(), in_a_row: capped(), recovery: RecoveryMatch::Fresh(3), ..facts() };
-        assert_eq!(rule(&typed(code), &locked, NOW), Ruling::Recovery { id: 3 });
+        assert_eq!(rule(&typed(code), &locked, NOW), Ruling::Recovery { id: 3, lane: Lane::Recovery });
         let own = Facts { recovery_tally: full(), recovery: RecoveryMatch::Fresh(3), ..facts() };
         assert_eq!(rule(&typed(code), &own, NOW), Ruling::Locked(Some(30_000)));
+    }
+
+    /// BRU-07, BRU-10: a scratch code is no way around a lock, unlike a recovery code.
+    #[test]
+    fn bru_10_scratch_codes_share_the_lane_of_the_app() {
+        let with = |scratch| Facts { scratch, ..facts() };
+        let fresh = || with(RecoveryMatch::Fresh(4));
+        let right = Ruling::Recovery { id: 4, lane: Lane::Other };
+        assert_eq!(rule(&typed("1234 5678"), &fresh(), NOW), right);
+        let used = rule(&typed("12345678"), &with(RecoveryMatch::Used), NOW);
+        assert!(matches!(used, Ruling::Wrong { reason: Reason::CodeReused(None), charge: false, .. }));
+        let wrong = rule(&typed("12345678"), &with(RecoveryMatch::Wrong), NOW);
+        assert!(matches!(wrong, Ruling::Wrong { charge: true, lane: Lane::Other, .. }));
+        let locked = Facts { tally: full(), ..fresh() };
+        assert_eq!(rule(&typed("12345678"), &locked, NOW), Ruling::Locked(Some(30_000)));
+        let capped = Facts { in_a_row: capped(), ..fresh() };
+        assert_eq!(rule(&typed("12345678"), &capped, NOW), Ruling::Locked(None));
+        let own = Facts { recovery_tally: full(), ..fresh() };
+        assert_eq!(rule(&typed("12345678"), &own, NOW), right, "the recovery lane is not theirs");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod invitation;
 pub mod overrides;
 pub mod policy;
 pub mod recovery;
+pub mod strength;
 pub mod throttle;
 pub mod totp;
 pub mod weaken;

@@ -211,7 +211,7 @@ fn neutral() -> Judgement {
 
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
-    let has_factor = facts.authenticators > 0 || facts.recovery_codes > 0;
+    let has_factor = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.scratch_codes > 0;
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", "enroll", help);

@@ -4,7 +4,7 @@ use super::enroll::{Showing, give_codes, show_key};
 use super::tell::tell;
 use super::{LoginId, Step};
 use crate::clock::Moment;
-use crate::decide::answer::{Facts, Ruling, Typed, rule};
+use crate::decide::answer::{Facts, RecoveryMatch, Ruling, Typed, rule};
 use crate::decide::enrolling::{Asking, Move};
 use crate::decide::invitation::Invitation;
 use crate::decide::throttle::Cap;
@@ -12,11 +12,12 @@ use crate::decide::totp::Authenticator;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::seal::{Keys, pending_row};
-use crate::store::{AnswerRow, Answered, Judged, OpenLogin, Pending, SealedTotp};
+use crate::seal::{Keys, pending_row, scratch_hash};
+use crate::store::{AnswerRow, Answered, Judged, OpenLogin, Pending, SealedTotp, StoredScratch};
 use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Longest answer that is looked at, in bytes; a longer one is simply wrong.
@@ -44,7 +45,7 @@ pub async fn respond(
     let answered = host
         .store
         .answer(id.stored(), caller, now, recovery, move |login, row| {
-            let facts = open_facts(&keys, &force.config, id, login, row)?;
+            let facts = open_facts(&keys, &force.config, &typed, id, login, row)?;
             let asked_for = login.uid.filter(|_| login.at.asking == Asking::Invitation);
             let invitation = asked_for.map(|uid| keys.invitation(invitation.as_ref(), uid));
             Ok(Judged { ruling: rule(&typed, &facts, now), invitation })
@@ -109,6 +110,7 @@ async fn hash_recovery(
 fn open_facts(
     keys: &Keys,
     config: &Config,
+    typed: &Typed,
     id: LoginId,
     login: &OpenLogin,
     row: &AnswerRow,
@@ -136,6 +138,7 @@ fn open_facts(
             .flatten(),
         shown: row.pending.as_ref().is_some_and(|p| p.has_codes),
         read_back: row.pending.as_ref().is_some_and(|p| p.read_back),
+        scratch: match_scratch(keys, typed, login, &row.scratch),
     })
 }
 
@@ -157,6 +160,18 @@ fn open_pending(
         last_step: -1,
         drift: 0,
     }))
+}
+
+fn match_scratch(keys: &Keys, typed: &Typed, login: &OpenLogin, stored: &[StoredScratch]) -> RecoveryMatch {
+    let (Typed::Digits(code), Some(uid)) = (typed, login.uid) else { return RecoveryMatch::Wrong };
+    let mut found = RecoveryMatch::Wrong;
+    for one in stored {
+        let hash = scratch_hash(keys, uid, &one.salt, code.as_bytes());
+        if bool::from(hash.ct_eq(one.hash.as_slice())) {
+            found = if one.used { RecoveryMatch::Used } else { RecoveryMatch::Fresh(one.id) };
+        }
+    }
+    found
 }
 
 fn open(keys: &Keys, login: &OpenLogin, sealed: &SealedTotp, skew: u8) -> Result<Authenticator, Error> {

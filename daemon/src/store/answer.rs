@@ -90,6 +90,21 @@ pub struct AnswerRow {
     pub recovery: RecoveryMatch,
     /// What this login has shown and waits to keep.
     pub pending: Option<Pending>,
+    /// Scratch codes of an imported authenticator.
+    pub scratch: Vec<StoredScratch>,
+}
+
+/// A scratch code as stored.
+#[derive(Debug)]
+pub struct StoredScratch {
+    /// Row id.
+    pub id: i64,
+    /// The salt of its set.
+    pub salt: Vec<u8>,
+    /// Its keyed hash.
+    pub hash: Vec<u8>,
+    /// Whether it was used.
+    pub used: bool,
 }
 
 /// What an answer did.
@@ -266,6 +281,7 @@ fn facts(
         authenticators: Vec::new(),
         recovery: RecoveryMatch::Wrong,
         pending: None,
+        scratch: Vec::new(),
     };
     let Some(uid) = login.uid else { return Ok(facts) };
     facts.in_a_row = tally::in_a_row(db, uid)?;
@@ -280,6 +296,12 @@ fn facts(
                 last_step: r.get(4)?,
                 drift: r.get(5)?,
             })
+        })?
+        .collect::<Result<_, _>>()?;
+    facts.scratch = db
+        .prepare_cached("SELECT c.id, salt, hash, used_at IS NOT NULL FROM recovery_set s JOIN recovery_code c USING (uid) JOIN person p USING (uid) WHERE uid = ?1 AND scratch AND p.name = ?2")?
+        .query_map((uid, &login.user), |r| {
+            Ok(StoredScratch { id: r.get(0)?, salt: r.get(1)?, hash: r.get(2)?, used: r.get(3)? })
         })?
         .collect::<Result<_, _>>()?;
     if login.at.asking != Asking::Code {

@@ -116,8 +116,10 @@ pub struct BeginFacts {
     pub renamed: bool,
     /// Confirmed authenticators.
     pub authenticators: u32,
-    /// Unused recovery codes.
+    /// Unused recovery codes, which have a lane of their own.
     pub recovery_codes: u32,
+    /// Unused scratch codes of an imported authenticator, which have not.
+    pub scratch_codes: u32,
     /// The lane that this login's answers belong to.
     pub lane: Lane,
     /// Its tally.
@@ -189,6 +191,7 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         renamed: false,
         authenticators: 0,
         recovery_codes: 0,
+        scratch_codes: 0,
         lane,
         tally: tally::read(db, &subject, lane)?,
         recovery_tally: tally::read(db, &subject, Lane::Recovery)?,
@@ -219,9 +222,12 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
     }
     facts.authenticators =
         db.prepare_cached("SELECT count(*) FROM totp WHERE uid = ?1")?.query_row([uid], |r| r.get(0))?;
-    facts.recovery_codes = db
-        .prepare_cached("SELECT count(*) FROM recovery_code WHERE uid = ?1 AND used_at IS NULL")?
-        .query_row([uid], |r| r.get(0))?;
+    (facts.recovery_codes, facts.scratch_codes) = db
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE NOT scratch), count(*) FILTER (WHERE scratch)
+             FROM recovery_code JOIN recovery_set USING (uid) WHERE uid = ?1 AND used_at IS NULL",
+        )?
+        .query_row([uid], |r| Ok((r.get(0)?, r.get(1)?)))?;
     Ok(facts)
 }
 

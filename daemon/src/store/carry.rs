@@ -54,9 +54,9 @@ pub(super) fn carry_out(
                     "UPDATE totp SET last_step = ?2, last_used = ?3 WHERE id = ?1 AND last_step < ?2",
                 )?
                 .execute((id, step, now.wall))?;
-            succeed(db, login, facts, now, consumed, "totp")?;
+            succeed(db, login, facts, now, consumed, facts.lane, "totp")?;
         }
-        Ruling::Recovery { id } => recover(db, login, facts, id, now, &mut done)?,
+        Ruling::Recovery { id, lane } => recover(db, login, facts, (id, lane), now, &mut done)?,
         Ruling::Enrolling(ruled) => enroll(db, login, (facts.lane, typed), ruled, now, &mut done)?,
     }
     if lets_in(&done) {
@@ -148,14 +148,14 @@ fn recover(
     db: &Connection,
     login: &OpenLogin,
     facts: &AnswerRow,
-    id: i64,
+    (id, lane): (i64, Lane),
     now: Moment,
     done: &mut Answered,
 ) -> Result<(), Error> {
     let consumed = db
         .prepare_cached("UPDATE recovery_code SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL")?
         .execute((id, now.wall))?;
-    succeed(db, login, facts, now, consumed, "recovery")?;
+    succeed(db, login, facts, now, consumed, lane, "recovery")?;
     if let Some(uid) = login.uid {
         notice::add(db, uid, &login.user, Notice::RecoveryUsed, &login.place(), now)?;
     }
@@ -308,6 +308,7 @@ fn succeed(
     facts: &AnswerRow,
     now: Moment,
     consumed: usize,
+    lane: Lane,
     factor: &'static str,
 ) -> Result<(), Error> {
     if consumed != 1 {
@@ -318,7 +319,6 @@ fn succeed(
         if facts.in_a_row.failures > 0 {
             tally::clear(db, &tally::of_person(uid), Lane::All)?;
         }
-        let lane = if factor == "recovery" { Lane::Recovery } else { facts.lane };
         if lane != facts.lane || facts.tally.failures > 0 {
             tally::clear(db, &tally::of_person(uid), lane)?;
         }

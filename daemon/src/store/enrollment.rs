@@ -340,7 +340,7 @@ pub(super) fn refuse_renamed(db: &Connection, uid: u32, name: &str) -> Result<()
 }
 
 /// Refuses a label that is taken, and one authenticator too many.
-fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<(), Error> {
+pub(super) fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<(), Error> {
     let (all, same): (u32, u32) = db.query_row(
         "SELECT count(*), count(*) FILTER (WHERE name = ?2) FROM totp WHERE uid = ?1",
         (uid, label),

@@ -39,7 +39,10 @@ CREATE TABLE recovery_set (
     uid     INTEGER PRIMARY KEY REFERENCES person (uid),
     salt    BLOB    NOT NULL,
     -- By the clock that is never turned back.
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    -- 1 for eight-digit codes that came with an imported authenticator: their hashes are keyed, and
+    -- they are judged in the lane of the authenticator, because they can be guessed.
+    scratch INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- sealed is the code itself, and NULL unless the policy of its day said that codes can be viewed.
