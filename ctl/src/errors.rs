@@ -103,6 +103,18 @@ fn by_standard_error(error: &fdo::Error) -> Failure {
     }
 }
 
+/// Why the daemon refused this one thing, where others of its kind may still succeed; safe to show.
+pub(crate) fn refusal(error: &zbus::Error) -> Option<String> {
+    match error {
+        zbus::Error::MethodError(error, Some(said), _)
+            if [name::INVALID_ARGUMENT, name::NOT_FOUND].contains(&error.as_str()) =>
+        {
+            Some(safe(said))
+        }
+        _ => None,
+    }
+}
+
 /// Whether the daemon's only complaint is that the typed code is wrong.
 pub(crate) fn is_wrong_code(error: &zbus::Error) -> bool {
     match error {

@@ -67,6 +67,19 @@ pub(crate) fn mail_test(outcome: &str, stages: &[Stage]) -> String {
 }
 
 #[derive(Serialize)]
+struct ImportedLine<'i> {
+    user: &'i str,
+    from: &'i str,
+    result: &'i str,
+    why: &'i str,
+}
+
+/// What came of one authenticator, one line of `import --json`.
+pub(crate) fn imported(user: &str, from: &str, result: &str, why: &str) -> String {
+    to_line(&ImportedLine { user, from, result, why })
+}
+
+#[derive(Serialize)]
 struct PersonLine<'p> {
     user: &'p str,
     uid: u32,

@@ -12,6 +12,7 @@ mod enroll;
 mod errors;
 mod exempt;
 mod forget;
+mod import;
 mod invite;
 mod json;
 mod log;

@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, approve, bus, email, enroll, exempt, forget, invite, log, policy, request_reset, require,
-    reset, status, terminal, text, unlock, users,
+    accept_clock, approve, bus, email, enroll, exempt, forget, import, invite, log, policy, request_reset,
+    require, reset, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -39,12 +39,14 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
+        Verb::ReadOwn { file } => return import::read_own(file),
         Verb::Policy(PolicyVerb::Explain(_))
         | Verb::Email(_)
         | Verb::Status(_)
         | Verb::Log(_)
         | Verb::Users(_)
         | Verb::RequestReset(_)
+        | Verb::Import(_)
         | Verb::Unlock(_)
         | Verb::Forget(_)
         | Verb::Invite(_) => {}
@@ -64,6 +66,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
         Verb::Email(EmailVerb::Test(args)) => email::test(&manager, &args).await,
+        Verb::Import(verb) => import::run(&manager, verb).await,
+        Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,

@@ -4,6 +4,7 @@
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
 pub(crate) mod email;
+mod import;
 mod overrides;
 mod policy;
 mod reset;
@@ -11,6 +12,7 @@ mod sessions;
 
 use std::fmt::Display;
 
+pub(crate) use import::*;
 pub(crate) use overrides::*;
 pub(crate) use policy::*;
 pub(crate) use reset::*;

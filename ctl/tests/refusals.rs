@@ -127,6 +127,9 @@ fn wrong_usage_and_help() {
         &["log", "--limit", "0"],
         &["enroll", "a\u{1b}[2J", "x"],
         &["policy", "explain", "alice", "--from", "host.example\u{1b}[2J"],
+        &["import"],
+        &["import", "google-authenticator", "--user", "alice", "--all-homes"],
+        &["import", "otpauth"],
     ] {
         let ended = piped(&mut ctl(&bus.address(), args), "");
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");
@@ -145,6 +148,10 @@ fn wrong_usage_and_help() {
         &["policy", "check", "--help"],
         &["policy", "explain", "--help"],
         &["policy", "apply", "--help"],
+        &["import", "--help"],
+        &["import", "google-authenticator", "--help"],
+        &["import", "oath", "--help"],
+        &["import", "otpauth", "--help"],
     ] {
         let ended = piped(&mut ctl(&bus.address(), args), "");
         assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{args:?}");

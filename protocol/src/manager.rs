@@ -26,8 +26,6 @@
 //! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
 //! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
 //!                                                -> (bu)         whether it is new, scratch codes taken over
-//! ExplainPolicy(s user, s service, s from)       -> explanation
-//! ApplyPolicy(b accept_weaker, b dry_run)        -> applied
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service

@@ -26,7 +26,7 @@ pub(crate) fn problems(problems: usize) -> String {
     format!("{}. countersignd would not put this into force.", count(problems, "problem", "problems"))
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

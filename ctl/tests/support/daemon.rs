@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Applied, Confirmed, Explanation, Factor, Login, Notice, Override, Person, ResetRequest, Rule, Stray,
+    Applied, Confirmed, Explanation, Factor, ForeignFactor, Login, Notice, Override, Person, ResetRequest,
+    Rule, Stray,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -319,6 +320,27 @@ impl Manager {
 
     fn accept_clock(&self) -> i64 {
         self.note("AcceptClock".into()).clock_behind
+    }
+
+    /// Whoever is called `enrolled` has an authenticator; a secret of eight bytes is weak.
+    fn import_factor(
+        &self,
+        user: &str,
+        factor: ForeignFactor,
+        add: bool,
+        dry_run: bool,
+    ) -> Result<(bool, u32), Error> {
+        let ForeignFactor { name, secret, digits, period, used, drift, scratch } = factor;
+        drop(self.note(format!(
+            "ImportFactor {user} {name} {} {digits} {period} {used} {drift} {} {add} {dry_run}",
+            secret.len(),
+            scratch.len()
+        )));
+        known(user)?;
+        match secret.len() {
+            8 => Err(Error::InvalidArgument("the secret is too weak: 64 bits".into())),
+            _ => Ok((user != "enrolled", u32::try_from(scratch.len()).expect("few"))),
+        }
     }
 
     fn explain_policy(
