@@ -153,3 +153,17 @@ fn what_others_can_write_or_is_not_there_is_a_problem() {
     assert_eq!(missing.code, 6);
     assert!(missing.out.contains("does not exist"), "{}", missing.out);
 }
+
+#[test]
+fn dates_are_judged_by_the_clock() {
+    let text = format!("[[policy]]\nname = \"a\"\nservices = [\"x\"]\nenroll_by = 2020-01-31\n{REST}");
+    let folder = Folder::with(&[("c.toml", &text)]);
+    let ended = folder.check(&[]);
+    assert_eq!(ended.code, 0, "{}", ended.out);
+    let said = format!("warning: {}:4: the deadline of policy \"a\" is over: ", folder.path("c.toml"));
+    assert!(ended.out.starts_with(&said), "{}", ended.out);
+    let json: serde_json::Value = serde_json::from_str(&folder.check(&["--json"]).out).expect("one object");
+    assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1));
+    let far = Folder::with(&[("c.toml", &text.replace("2020", "9999"))]);
+    assert!(far.check(&[]).out.contains(" is more than a year away: "));
+}

@@ -281,3 +281,16 @@ fn the_pci_profile_closes_after_ten() {
     assert!(t.cs().login("alice", [&alice.recovery[0]]).passed(), "a recovery code still works");
     assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "and ends the count");
 }
+
+#[test]
+fn a_deadline_that_is_over_is_told_and_no_error() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::start();
+    t.daemon.configure(&with(&format!("{STRICT}enroll_by = 2020-01-31\n")));
+    let refused = t.daemon.ctl().run(&["policy", "apply"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("people without a factor could put it off"), "{refused:?}");
+    let applied = t.daemon.ctl().run(&["policy", "apply", "--accept-weaker", "--yes"]).ok();
+    assert!(applied.stdout.contains(":5: the deadline of policy \"operators\" is over"), "{applied:?}");
+    assert_eq!(bob(&t), Code::PERM_DENIED);
+}

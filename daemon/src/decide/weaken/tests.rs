@@ -182,3 +182,16 @@ fn adm_04_what_was_not_certain_was_not_granted() {
     assert!(found[0].contains("from an unknown source"), "{found:?}");
     assert!(found[0].contains("remembered for 43200 s instead of 0 s"), "{found:?}");
 }
+
+/// A policy for everyone is no permission for system accounts to enroll in a login; one that names
+/// people is.
+#[test]
+fn adm_04_system_accounts_that_may_enroll() {
+    let all = "[[policy]]\nname = \"all\"\nenroll = \"at-login\"\n";
+    let named = format!("{OPS}enroll = \"at-login\"\n{all}");
+    let found = lost(all, &named);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("members of mfa, "), "{found:?}");
+    assert!(found[0].contains("system accounts could enroll in a login, too"), "{found:?}");
+    assert_eq!(lost(&named, all), [""; 0]);
+}
