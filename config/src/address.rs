@@ -25,10 +25,8 @@ impl Pattern {
     /// The address of a user; `None` where the name cannot stand in one.
     #[must_use]
     pub fn address(&self, user: &str) -> Option<String> {
-        // A dot is fine in a name, but not one that changes how the rest is read.
-        let plain = !user.is_empty() && user.bytes().all(|byte| is_atom(byte) || byte == b'.');
         let address = self.0.replacen(USER, user, 1);
-        (plain && is_address(&address)).then_some(address)
+        (!user.is_empty() && is_address(&address)).then_some(address)
     }
 
     /// As it stands in the file.
@@ -175,6 +173,7 @@ mod tests {
         for user in ["", ".", "a@evil.org", "a@evil.org,b", "a b", "a\r\nb", "ACME\\bob", "ä", "a,b", "a."] {
             assert_eq!(made(user), None, "{user:?}");
         }
+        assert_eq!(pattern("unix-{user}@example.org").expect("a pattern").address(""), None);
         for text in
             ["a@example.org", "a@{user}.org", "{user}{user}@example.org", "{user}", "{user}@", "{User}@x.org"]
         {

@@ -222,8 +222,7 @@ fn read_networks(raw: Key<RawNetworks>, enforces: bool, problems: &mut Report<'_
 
 /// Until when somebody without a factor may pass; the inner `None` is "not at all".
 fn deadline(by: Key<Datetime>, grace: Key<String>, problems: &mut Report<'_>) -> Option<Option<Deadline>> {
-    let both = by.spot().is_some().then(|| grace.spot()).flatten();
-    if let Some(spot) = both {
+    if let (Some(_), Some(spot)) = (by.spot(), grace.spot()) {
         let wrong = "stands beside enroll_by, and each says until when \"later\" is possible";
         problems.at(spot, "policy.grace", wrong, "keep one of them");
     }
@@ -243,7 +242,7 @@ fn deadline(by: Key<Datetime>, grace: Key<String>, problems: &mut Report<'_>) ->
         given => length(given, "policy.grace", &GRACE, Duration::ZERO, problems)
             .map(|it| Some(Deadline::Grace(it))),
     };
-    if both.is_some() { None } else { Some(by?.or(grace?)) }
+    Some(by?.or(grace?))
 }
 
 fn remember(raw: Key<String>, problems: &mut Report<'_>) -> Option<Duration> {
