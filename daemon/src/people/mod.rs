@@ -10,8 +10,9 @@ use crate::decide::policy::{Person, Resolution};
 use crate::error::Error;
 use countersign_config::{Config, GroupRef, Problem};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// How long a login waits for the account database.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -56,7 +57,16 @@ pub fn account(user: &str) -> String {
 pub struct Directory {
     groups: Arc<Vec<GroupRef>>,
     cache: Arc<Mutex<HashMap<String, (Instant, Person)>>>,
+    underway: Arc<Mutex<HashMap<String, Underway>>>,
     slots: Arc<tokio::sync::Semaphore>,
+}
+
+/// A lookup under way, which everybody who asks for the same name waits for: a name that takes a minute
+/// takes one place, however often it is asked for.
+#[derive(Debug, Clone)]
+struct Underway {
+    began: Instant,
+    answer: watch::Receiver<Option<Person>>,
 }
 
 impl Directory {
@@ -74,6 +84,7 @@ impl Directory {
         Self {
             groups: Arc::new(groups),
             cache: Arc::new(Mutex::new(HashMap::new())),
+            underway: Arc::new(Mutex::new(HashMap::new())),
             slots: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
         }
     }
@@ -86,24 +97,42 @@ impl Directory {
         if let Some(known) = self.cached(name) {
             return known;
         }
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            return Person::unresolved(name, Resolution::Failed);
+        let asked = self.ask(name);
+        let answer = async {
+            let mut answer = asked?.answer;
+            answer.wait_for(Option::is_some).await.ok()?.clone()
         };
-        let (groups, owned) = (Arc::clone(&self.groups), name.to_owned());
-        let lookup = tokio::task::spawn_blocking(move || {
-            let person = nss::look_up(&owned, &groups);
-            drop(slot);
-            person
-        });
-        let Ok(Ok(person)) = tokio::time::timeout(DEADLINE, lookup).await else {
+        let Ok(Some(person)) = tokio::time::timeout(DEADLINE, answer).await else {
             crate::journal::warning(
                 "the account database gives no answer in time, the person counts as required",
                 &[("user", name)],
             );
             return Person::unresolved(name, Resolution::Failed);
         };
-        self.keep(name, &person);
         person
+    }
+
+    /// Begins a lookup, or joins one that began just now; `None` where an earlier one hangs, or too many
+    /// are under way.
+    fn ask(&self, name: &str) -> Option<Underway> {
+        let mut underway = lock(&self.underway);
+        if let Some(one) = underway.get(name) {
+            return (one.began.elapsed() < DEADLINE).then(|| one.clone());
+        }
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        let (said, answer) = watch::channel(None);
+        let one = Underway { began: Instant::now(), answer };
+        underway.insert(name.to_owned(), one.clone());
+        let over = Over { name: name.to_owned(), underway: Arc::clone(&self.underway) };
+        let (directory, began) = (self.clone(), one.began);
+        tokio::task::spawn_blocking(move || {
+            let person = nss::look_up(&over.name, &directory.groups);
+            directory.keep(began, &person);
+            drop(over);
+            drop(slot);
+            said.send_replace(Some(person));
+        });
+        Some(one)
     }
 
     /// One problem for each place of a configuration that names a group which must exist and does not
@@ -117,23 +146,40 @@ impl Directory {
     }
 
     fn cached(&self, name: &str) -> Option<Person> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = lock(&self.cache);
         cache.get(name).filter(|(at, _)| at.elapsed() < CACHED).map(|(_, person)| person.clone())
     }
 
-    fn keep(&self, name: &str, person: &Person) {
+    /// Keeps an answer, as old as its question.
+    fn keep(&self, asked: Instant, person: &Person) {
         // Only found people are worth keeping: names that do not exist are anybody's to invent.
         if !matches!(person.resolution, Resolution::Found(_)) {
             return;
         }
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         if cache.len() >= CACHE_SIZE {
             cache.retain(|_, (at, _)| at.elapsed() < CACHED);
         }
         if cache.len() < CACHE_SIZE {
-            cache.insert(name.to_owned(), (Instant::now(), person.clone()));
+            cache.insert(person.name.clone(), (asked, person.clone()));
         }
     }
+}
+
+/// Takes a lookup off the list when it is over, however it ends.
+struct Over {
+    name: String,
+    underway: Arc<Mutex<HashMap<String, Underway>>>,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        lock(&self.underway).remove(&self.name);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a name could be an account's: anything else is never handed to NSS backends.

@@ -1,10 +1,15 @@
 //! BYP-03: the account database is broken while policy is asked who is in which group.
 
 use super::require_all;
-use countersign_tests::{Code, Fixture};
+use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, OBJECT_PATH};
+use countersign_tests::scratch::Scratch;
+use countersign_tests::wire::step_of;
+use countersign_tests::{Clock, Code, Fixture, Wire};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 const GROUP: &str = "/etc/group";
@@ -152,4 +157,68 @@ fn byp_03_a_missing_group_is_not_nobody() {
     daemon.configure(&optional);
     let _ = daemon.ctl().run(&["policy", "apply", "--accept-weaker", "--yes"]).ok();
     assert_eq!(probe.login("carol", [""; 0]).auth, Code::IGNORE, "unless the policy says it may be missing");
+}
+
+/// An account database that takes a minute for bob: `passwd: slow files`.
+fn slow_for_bob() -> (Scratch, Fixture) {
+    let libraries = Scratch::new("nss");
+    let source = countersign_tests::artifacts::source_root().join("tests/src/nss_slow.c");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(libraries.join("libnss_slow.so.2"))
+        .arg(source)
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "cc (gcc) builds a shared library");
+    let readable = Permissions::from_mode(0o755);
+    fs::set_permissions(libraries.path(), readable).expect("our own directory");
+    let path = libraries.path().display().to_string();
+    let t = Fixture::start_with(|setup| setup.clock(&Arc::new(Clock::new())).env("LD_LIBRARY_PATH", &path));
+    (libraries, t)
+}
+
+/// However often bob is asked for, he takes one place, and nobody waits for him but himself.
+#[test]
+fn byp_03_a_database_that_is_slow_for_one_person_delays_nobody_else_at_once() {
+    require_all!(Tool("cc"));
+    let (_libraries, t) = slow_for_bob();
+    let alice = t.daemon.enroll("alice");
+    switch("passwd", "slow files");
+    std::thread::sleep(Duration::from_millis(2100));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        // More than the daemon looks up at once.
+        let bobs: Vec<_> = (0..60)
+            .map(|_| {
+                let bus = &t.bus;
+                scope.spawn(move || {
+                    let mut wire = Wire::on(bus);
+                    let request = ("bob", "", "cs", "test", "192.0.2.1", "", "passed");
+                    wire.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, "Begin", &request)
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(300));
+        for n in 0..5 {
+            let began = Instant::now();
+            let right = t.probe().login("alice", [alice.fresh_code()]);
+            assert_eq!(right.auth, Code::SUCCESS, "alice, round {n}: {right:?}");
+            let carol = t.probe().login("carol", [""; 0]);
+            assert_eq!(carol.auth, Code::IGNORE, "carol, round {n}: {carol:?}");
+            assert!(began.elapsed() < Duration::from_secs(2), "round {n}: {:?}", began.elapsed());
+        }
+        assert!(began.elapsed() < Duration::from_secs(4), "all of it while bob is waited for");
+        for bob in bobs {
+            let (_, verdict) = step_of(&bob.join().expect("no panic").expect("a step"));
+            assert_ne!(verdict, "not-required", "what cannot be known counts as required");
+        }
+    });
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "bob is told within the deadline: {:?}",
+        began.elapsed()
+    );
+    let again = Instant::now();
+    let bob = t.probe().login("bob", [""; 0]);
+    assert_ne!(bob.auth, Code::IGNORE, "{bob:?}");
+    assert!(again.elapsed() < Duration::from_secs(1), "nor is he waited for twice: {:?}", again.elapsed());
 }
