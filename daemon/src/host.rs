@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::in_force::{InForce, Policies};
 use crate::people::Directory;
 use crate::seal::Keys;
-use crate::store::{Closed, Layout, Store, read_key};
+use crate::store::{Closed, Layout, Store, View, read_key};
 use countersign_config::GroupRef;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -118,6 +118,13 @@ impl Host {
     #[must_use]
     pub fn cap(&self) -> Cap {
         Cap::of(self.in_force().config.throttle)
+    }
+
+    /// What records of people are read by.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let force = self.in_force();
+        View { cap: Cap::of(force.config.throttle), rules: force.config.hash.clone() }
     }
 
     /// Runs a memory-hard computation on a thread of its own, one at a time.

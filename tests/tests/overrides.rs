@@ -118,18 +118,9 @@ fn byp_22_no_clock_prolongs_an_exemption() {
         t.daemon.crash_and_restart();
         assert_eq!(bob(&t), Code::PERM_DENIED, "expired stays expired, started anew");
     }
-    another_boot();
+    countersign_tests::days::another_boot();
     t.daemon.crash_and_restart();
     assert_eq!(bob(&t), Code::PERM_DENIED, "in another boot");
-}
-
-/// Gives the host another boot id.
-fn another_boot() {
-    let id = "/run/boot_id";
-    fs::write(id, "01234567-89ab-cdef-0123-456789abcdef\n").expect("our own /run");
-    let bound =
-        std::process::Command::new("mount").args(["--bind", id, "/proc/sys/kernel/random/boot_id"]).status();
-    assert!(bound.is_ok_and(|status| status.success()), "mount --bind over the boot id");
 }
 
 #[test]

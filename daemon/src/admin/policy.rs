@@ -55,7 +55,7 @@ pub async fn explain(
         Resolution::NotFound | Resolution::Failed => host.store.uid_of(user.to_owned()).await?,
     };
     let enrolled = match uid {
-        Some(uid) => !host.store.person(uid, user.to_owned(), host.cap(), now).await?.factors.is_empty(),
+        Some(uid) => !host.store.person(uid, user.to_owned(), host.view(), now).await?.factors.is_empty(),
         None => false,
     };
     let prompts = match (&decision, enrolled) {

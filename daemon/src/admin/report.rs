@@ -33,7 +33,7 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64, i6
 /// When the store cannot be read.
 pub async fn status(host: &Host, whom: &Target) -> Result<Person, Error> {
     let now = host.clock.now()?;
-    let person = host.store.person(whom.uid, whom.name.clone(), host.cap(), now).await?;
+    let person = host.store.person(whom.uid, whom.name.clone(), host.view(), now).await?;
     Ok(with_overrides(host, person, now))
 }
 
@@ -50,7 +50,7 @@ fn with_overrides(host: &Host, person: Person, now: Moment) -> Person {
 /// When the store cannot be read.
 pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Person>, Error> {
     let now = host.clock.now()?;
-    let people = host.store.people(after, limit.clamp(1, PAGE), host.cap(), now).await?;
+    let people = host.store.people(after, limit.clamp(1, PAGE), host.view(), now).await?;
     Ok(people.into_iter().map(|person| with_overrides(host, person, now)).collect())
 }
 

@@ -67,7 +67,7 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
         None => None,
     };
     let id = LoginId::new()?;
-    let row = describe(host, &person, origin, uid, caller, id, &decision, &request);
+    let row = describe(host, &force, &person, origin, uid, caller, id, &decision, &request);
     match decision {
         Decision::Required(terms) => {
             ask(host, id, row, now, Asking { everyone: true, terms, force, resolved }).await
@@ -97,6 +97,7 @@ struct Asking {
 #[expect(clippy::too_many_arguments, reason = "each is one fact of the log row")]
 fn describe(
     host: &Host,
+    force: &InForce,
     person: &Person,
     origin: Origin,
     uid: Option<u32>,
@@ -138,6 +139,7 @@ fn describe(
         talk: passed && caller == 0 && uid.is_some(),
         policy: policy.to_owned(),
         may_enroll: resolved && terms.zip(uid).is_some_and(|(terms, uid)| may_enroll(terms, uid)),
+        rules: force.config.hash.clone(),
     }
 }
 

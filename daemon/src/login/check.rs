@@ -69,6 +69,7 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         talk: false,
         policy: decision.policy().to_owned(),
         may_enroll: false,
+        rules: force.config.hash.clone(),
     };
     let terms = match decision {
         Decision::Required(terms) => Some(terms),

@@ -27,6 +27,7 @@ pub async fn confirm(
         user: bounded(user),
         concealed: host.keys.conceal_name(user),
         service: bounded(service),
+        rules: host.in_force().config.hash.clone(),
     };
     let verdict = match host.store.confirm(what, now).await {
         Ok(Confirmed::Verified) => Verdict::Allow,

@@ -2,7 +2,7 @@
 
 use super::notice::{self, Untold};
 use super::worker::{Durability, Store};
-use super::{grace, invitation, tally};
+use super::{grace, invitation, known_source, tally};
 use crate::clock::Moment;
 use crate::decide::answer::Payer;
 use crate::decide::enrolling::Asking;
@@ -77,6 +77,8 @@ pub struct LoginRow {
     pub policy: String,
     /// Whether the person may set up a new phone in this login, once a recovery code let them pass.
     pub may_enroll: bool,
+    /// The hash of the policies in force.
+    pub rules: String,
 }
 
 /// How a login begins.
@@ -129,7 +131,7 @@ pub struct BeginFacts {
     /// Consecutive failures over all lanes.
     pub in_a_row: Tally,
     /// Milliseconds since a login of this person to this service was confirmed from this very
-    /// source, in this boot. `None` where sources are not remembered.
+    /// source, in this boot, under these policies and clocks. `None` where sources are not remembered.
     pub confirmed_ago: Option<u64>,
     /// What happened that the person has not been told; nothing for those who may not be told.
     pub untold: Untold,
@@ -138,9 +140,6 @@ pub struct BeginFacts {
     /// Whether an administrator's invitation of this person holds.
     pub invited: bool,
 }
-
-/// Services of which a policy may remember sources: those that come from somewhere.
-const REMEMBERING: [&str; 2] = ["sshd", "login"];
 
 impl Store {
     /// Opens a login: reads the facts, lets `judge` rule, and writes the row as it says. Returns what
@@ -217,8 +216,8 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         facts.renamed = true;
         return Ok(facts);
     }
-    if row.payer == Payer::Person && row.source != "unknown" && REMEMBERING.contains(&row.service.as_str()) {
-        facts.confirmed_ago = confirmed_ago(db, uid, row, now)?;
+    if row.payer == Payer::Person {
+        facts.confirmed_ago = known_source::confirmed_ago(db, uid, row, now)?;
     }
     facts.authenticators =
         db.prepare_cached("SELECT count(*) FROM totp WHERE uid = ?1")?.query_row([uid], |r| r.get(0))?;
@@ -230,17 +229,6 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         .query_row([uid], |r| Ok((r.get(0)?, r.get(1)?)))?;
     Ok(facts)
 }
-
-fn confirmed_ago(db: &Connection, uid: u32, row: &LoginRow, now: Moment) -> Result<Option<u64>, Error> {
-    let at: Option<i64> = db
-        .prepare_cached("SELECT confirmed_ms FROM known_source WHERE uid = ?1 AND source = ?2 AND service = ?3 AND boot = ?4")?
-        .query_row((uid, &row.source_key, &row.service, now.boot), |r| r.get(0))
-        .optional()?;
-    Ok(at.and_then(|at| u64::try_from(now.boot_ms - at).ok()))
-}
-
-/// Seconds for which a confirmed login makes its source known.
-pub(super) const KNOWN_FOR: i64 = 30 * 24 * 3600;
 
 pub(super) fn lane_of(
     db: &Connection,
@@ -254,11 +242,7 @@ pub(super) fn lane_of(
     if console {
         return Ok(Lane::Console);
     }
-    let known = db
-        .prepare_cached(
-            "SELECT 1 FROM known_source WHERE uid = ?1 AND source = ?2 AND confirmed BETWEEN ?3 AND ?4",
-        )?
-        .exists((uid, source, now.wall - KNOWN_FOR, now.wall))?;
+    let known = known_source::is_known(db, uid, source, now)?;
     Ok(if known { Lane::Known } else { Lane::Other })
 }
 

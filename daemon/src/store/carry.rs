@@ -5,7 +5,7 @@ use super::answer::{AnswerRow, Answered, Judged, OpenLogin};
 use super::begin::{Phase, subject_of};
 use super::invitation::{self, Taken};
 use super::notice::{self, Kind as Notice, Untold};
-use super::{grace, pending, tally};
+use super::{grace, known_source, pending, tally};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, Reason, Ruling};
 use crate::decide::enrolling::{Asking, Miss, Move};
@@ -294,9 +294,8 @@ fn charge_failure(db: &Connection, login: &OpenLogin, lane: Lane, now: Moment) -
     }
     let closed_for = tally.closed_for(lane, now);
     if let (true, Payer::Person, Some(uid)) = (closed_for > 0, login.payer, login.uid) {
-        // Somebody guesses: nobody of this name passes unasked any more. The sources stay known,
-        // or else guessing would take the person's own lane away.
-        db.prepare_cached("UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1")?.execute([uid])?;
+        // Somebody guesses: nobody of this name passes unasked any more.
+        known_source::forget(db, uid, now)?;
         notice::add(db, uid, &login.user, Notice::Locked, &login.place(), now)?;
     }
     Ok(closed_for)

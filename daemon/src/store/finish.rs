@@ -1,10 +1,10 @@
 //! How a login ends after its answers: confirmed by the account phase, or abandoned.
 
 use super::answer::{LOGIN_LIVES_MS, OpenLogin, find};
-use super::begin::{KNOWN_FOR, Phase};
+use super::begin::Phase;
 use super::pending::{self, Kept};
 use super::worker::{Durability, Store};
-use super::{grace, notice};
+use super::{grace, known_source, notice};
 use crate::clock::Moment;
 use crate::decide::enrolling::Asking;
 use crate::error::Error;
@@ -23,6 +23,8 @@ pub struct ConfirmRow {
     pub concealed: String,
     /// Its service.
     pub service: String,
+    /// The hash of the policies in force.
+    pub rules: String,
 }
 
 /// What the account phase of a login comes to.
@@ -111,11 +113,17 @@ fn confirm(
         (Phase::Verified, ..) => Confirmed::Verified,
         (Phase::Skipped, ..) => Confirmed::Skipped,
     };
-    end(db, &login, confirmed, now)?;
+    end(db, &login, confirmed, &what.rules, now)?;
     Ok(Some(confirmed))
 }
 
-fn end(db: &Connection, login: &OpenLogin, confirmed: Confirmed, now: Moment) -> Result<(), Error> {
+fn end(
+    db: &Connection,
+    login: &OpenLogin,
+    confirmed: Confirmed,
+    rules: &str,
+    now: Moment,
+) -> Result<(), Error> {
     db.prepare_cached("UPDATE login SET confirmed = 1, phase = ?2, token = NULL WHERE id = ?1")?
         .execute((login.id, Phase::Over.number()))?;
     if confirmed == Confirmed::Enrolled {
@@ -130,10 +138,7 @@ fn end(db: &Connection, login: &OpenLogin, confirmed: Confirmed, now: Moment) ->
         grace::note(db, uid, &login.user, until, now)?;
     }
     if confirmed != Confirmed::Skipped && !login.source_key.is_empty() {
-        db.prepare_cached("INSERT OR REPLACE INTO known_source (uid, source, service, confirmed, boot, confirmed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute((uid, &login.source_key, &login.service, now.wall, now.boot, now.boot_ms))?;
-        db.prepare_cached("DELETE FROM known_source WHERE uid = ?1 AND confirmed < ?2")?
-            .execute((uid, now.wall - KNOWN_FOR))?;
+        known_source::confirm(db, uid, &login.source_key, &login.service, rules, now)?;
     }
     Ok(())
 }

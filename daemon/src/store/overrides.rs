@@ -1,6 +1,7 @@
 //! What was decided of single persons. Each change gives all that is kept then, for the host to hold in
 //! memory: a decision waits for no database.
 
+use super::known_source;
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
 use crate::clock::{HighWater, Moment, Stamp};
@@ -32,6 +33,7 @@ impl Store {
                     "DELETE FROM override WHERE uid = ?1 AND name = ?2 AND kind = 'exempt'",
                     (new.uid, &new.name),
                 )?;
+                known_source::forget(db, new.uid, now)?;
             }
             insert(db, &new)?;
             let mut by = because(new.by_uid, &new.by, &new.reason);

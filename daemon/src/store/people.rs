@@ -1,26 +1,35 @@
 //! People: what they have and what is locked, and lifting locks.
 
 use super::worker::{Durability, Store};
-use super::{notice, tally};
+use super::{known_source, notice, tally};
 use crate::clock::Moment;
 use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
-use countersign_protocol::manager::{Confirmed, Factor, Lock, Person};
+use countersign_protocol::manager::{Factor, Lock, Person};
 use rusqlite::{Connection, OptionalExtension};
 
 const PERSON_LANES: [Lane; 4] = [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery];
+
+/// What a record of a person is read by.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Where failures in a row end.
+    pub cap: Cap,
+    /// The hash of the policies in force.
+    pub rules: String,
+}
 
 impl Store {
     /// One person by uid; somebody without factors is an empty record.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn person(&self, uid: u32, name: String, cap: Cap, now: Moment) -> Result<Person, Error> {
+    pub async fn person(&self, uid: u32, name: String, view: View, now: Moment) -> Result<Person, Error> {
         self.run(Durability::Kill, move |db| {
             let kept = db
                 .query_row("SELECT name FROM person WHERE uid = ?1", [uid], |r| r.get::<_, String>(0))
                 .optional()?;
-            let mut person = read(db, uid, kept.clone().unwrap_or_else(|| name.clone()), cap, now)?;
+            let mut person = read(db, uid, kept.clone().unwrap_or_else(|| name.clone()), &view, now)?;
             if kept.as_ref().is_some_and(|kept| *kept != name) {
                 // Another name under the same uid is another person; say so instead of mixing them.
                 person.factors.clear();
@@ -41,7 +50,7 @@ impl Store {
         &self,
         after: Option<u32>,
         limit: u32,
-        cap: Cap,
+        view: View,
         now: Moment,
     ) -> Result<Vec<Person>, Error> {
         self.run(Durability::Kill, move |db| {
@@ -50,7 +59,7 @@ impl Store {
                 .prepare_cached("SELECT uid, name FROM person WHERE uid > ?1 ORDER BY uid LIMIT ?2")?
                 .query_map((after, limit), |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect::<Result<_, _>>()?;
-            rows.into_iter().map(|(uid, name)| read(db, uid, name, cap, now)).collect()
+            rows.into_iter().map(|(uid, name)| read(db, uid, name, &view, now)).collect()
         })
         .await
     }
@@ -73,11 +82,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn forget(&self, uid: u32, now: Moment) -> Result<u32, Error> {
         self.run(Durability::Power, move |db| {
-            let forgotten = db.execute(
-                "UPDATE known_source SET boot = zeroblob(16) WHERE uid = ?1 AND boot = ?2",
-                (uid, now.boot),
-            )?;
-            Ok(u32::try_from(forgotten).unwrap_or(u32::MAX))
+            Ok(u32::try_from(known_source::forget(db, uid, now)?).unwrap_or(u32::MAX))
         })
         .await
     }
@@ -114,7 +119,7 @@ fn locks(db: &Connection, uid: u32, in_a_row: &Tally, cap: Cap, now: Moment) -> 
     Ok(locks)
 }
 
-fn read(db: &Connection, uid: u32, user: String, cap: Cap, now: Moment) -> Result<Person, Error> {
+fn read(db: &Connection, uid: u32, user: String, view: &View, now: Moment) -> Result<Person, Error> {
     let in_a_row = tally::in_a_row(db, uid)?;
     let last_verified = db
         .prepare_cached("SELECT last_verified FROM person WHERE uid = ?1")?
@@ -149,15 +154,12 @@ fn read(db: &Connection, uid: u32, user: String, cap: Cap, now: Moment) -> Resul
         })
         .optional()?;
     factors.extend(codes);
-    let confirmed = db
-        .prepare_cached("SELECT service, source, confirmed FROM known_source WHERE uid = ?1 AND boot = ?2 ORDER BY confirmed DESC LIMIT 50")?
-        .query_map((uid, now.boot), |r| Ok(Confirmed { service: r.get(0)?, source: r.get(1)?, at: r.get(2)? }))?
-        .collect::<Result<_, _>>()?;
+    let confirmed = known_source::list(db, uid, &view.rules, now)?;
     Ok(Person {
         user,
         uid,
         factors,
-        locks: locks(db, uid, &in_a_row, cap, now)?,
+        locks: locks(db, uid, &in_a_row, view.cap, now)?,
         failures: in_a_row.failures,
         last_verified,
         confirmed,

@@ -2,7 +2,7 @@
 
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
-use super::{overrides, pending, tally};
+use super::{known_source, overrides, pending, tally};
 use crate::clock::Moment;
 use crate::decide::overrides::Override;
 use crate::error::Error;
@@ -239,7 +239,7 @@ fn void(db: &Connection, uid: u32) -> Result<u32, Error> {
     db.execute("DELETE FROM enrollment WHERE uid = ?1", [uid])?;
     db.execute("DELETE FROM invitation WHERE uid = ?1", [uid])?;
     pending::discard_all(db, uid)?;
-    db.execute("DELETE FROM known_source WHERE uid = ?1", [uid])?;
+    known_source::remove(db, uid)?;
     db.execute(
         "UPDATE login SET token = NULL, phase = 3, reason = 'reset',
                 state = CASE WHEN state IN ('asked', 'verified') THEN 'denied' ELSE state END

@@ -172,7 +172,8 @@ CREATE TABLE tally (
 CREATE INDEX tally_by_last ON tally (last);
 
 -- Sources that a person confirmed a login from, by service. The boot time says for how long a policy
--- may let them pass unasked: another boot has forgotten them. The wall clock makes them known.
+-- may let them pass unasked: another boot has forgotten them, and so have other policies than those of
+-- this hash. The wall clock makes them known.
 CREATE TABLE known_source (
     uid          INTEGER NOT NULL,
     source       TEXT    NOT NULL,
@@ -180,6 +181,7 @@ CREATE TABLE known_source (
     confirmed    INTEGER NOT NULL,
     boot         BLOB    NOT NULL,
     confirmed_ms INTEGER NOT NULL,
+    rules        TEXT    NOT NULL,
     PRIMARY KEY (uid, source, service)
 ) STRICT, WITHOUT ROWID;
 
