@@ -10,7 +10,7 @@ mod admin;
 mod args;
 mod bus;
 mod clock;
-mod decide;
+pub mod decide;
 mod error;
 mod host;
 mod in_force;

@@ -9,6 +9,7 @@ mod cast;
 mod codes;
 mod counts;
 mod crowd;
+mod decisions;
 mod floor;
 mod fresh;
 mod memory;
@@ -28,9 +29,12 @@ fn main() {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => run::all(),
         ["ours"] => run::ours(),
+        ["decisions"] => run::decisions(),
         // The two programs that the measurement starts besides `pam-host`.
         ["echo-service", address, file] => floor::serve(address, file),
         ["worker"] => crowd::work(),
-        _ => eprintln!("bench [ours]: everything, or only logins of ours, for a profiler to look at"),
+        _ => eprintln!(
+            "bench [ours|decisions]: everything, or only logins of ours (for a profiler), or only policies"
+        ),
     }
 }

@@ -3,6 +3,7 @@
 use crate::cast::{ENROLLED, Role};
 use crate::counts::Counts;
 use crate::crowd::Rush;
+use crate::decisions::{Decided, Reloaded};
 use crate::memory::{Grown, Memory};
 use crate::stats::{Series, load, ratio};
 use std::fs;
@@ -160,6 +161,45 @@ pub(crate) fn memory(grown: &[Grown], busy: Memory, before: &str) {
 fn print_memory(what: &str, memory: Memory, login: &str, refused: &str) {
     let Memory { resident, proportional, private } = memory;
     println!("{what:31}{resident:>9}{proportional:>9}{private:>10}{login:>9}{refused:>9}");
+}
+
+/// Decisions and reloads by the number of rules.
+pub(crate) fn decisions(decided: &[Decided], reloaded: &[Reloaded], before: &str) {
+    title("A decision by rules and by groups of the person", before);
+    println!(
+        "{:>6}{:>8}{:>11}{:>9}{:>13}{:>9}{:>14}{:>9}",
+        "rules", "groups", "alone us", "x 1/1", "Begin us", "x 1/1", "looked up us", "x 1/1"
+    );
+    let Some(one) = decided.first() else { return };
+    for cell in decided {
+        println!(
+            "{:>6}{:>8}{:>11.2}{:>9}{:>13}{:>9}{:>14}{:>9}",
+            cell.rules,
+            cell.groups,
+            cell.alone,
+            times(ratio(Some(cell.alone), Some(one.alone))),
+            figure(cell.known.median()),
+            times(ratio(cell.known.median(), one.known.median())),
+            figure(cell.looked_up.median()),
+            times(ratio(cell.looked_up.median(), one.looked_up.median())),
+        );
+    }
+    title("A reload by rules", before);
+    println!(
+        "{:>6}{:>12}{:>17}{:>9}{:>20}{:>9}",
+        "rules", "parsed us", "same rules us", "x parsed", "one changed us", "x parsed"
+    );
+    for one in reloaded {
+        println!(
+            "{:>6}{:>12}{:>17}{:>9}{:>20}{:>9}",
+            one.rules,
+            figure(one.parsed.median()),
+            figure(one.same.median()),
+            times(ratio(one.same.median(), one.parsed.median())),
+            figure(one.changed.median()),
+            times(ratio(one.changed.median(), one.parsed.median())),
+        );
+    }
 }
 
 /// The size of what is installed.

@@ -4,7 +4,7 @@ use crate::cast::{Cast, Role};
 use crate::report::{self, Line};
 use crate::sample::Timed;
 use crate::stats::{Series, load};
-use crate::{counts, crowd, fresh, memory, people, targets};
+use crate::{counts, crowd, decisions, fresh, memory, people, targets};
 use countersign_tests::World;
 use countersign_tests::needs::Need;
 use std::path::Path;
@@ -29,6 +29,16 @@ pub(crate) fn ours() {
         let before = load();
         report::counts(&counts::measure(&mut cast), &before);
     }
+}
+
+/// Policies alone.
+pub(crate) fn decisions() {
+    tempfile::env::override_temp_dir(Path::new(STATE)).expect("nobody asked for a directory before");
+    let world = World::enter();
+    report::opening(STATE);
+    let before = load();
+    let (decided, reloaded) = decisions::measure(&world);
+    report::decisions(&decided, &reloaded, &before);
 }
 
 /// Measures and prints.
@@ -64,6 +74,9 @@ pub(crate) fn all() {
     let before = load();
     let grown = memory::measure(&world);
     report::memory(&grown, busy, &before);
+    let before = load();
+    let (decided, reloaded) = decisions::measure(&world);
+    report::decisions(&decided, &reloaded, &before);
     report::size();
     targets::print(&one_by_one, &fresh, &crowd, &counts, &grown);
     println!("\nTook {:.0} s.", began.elapsed().as_secs_f64());
