@@ -266,3 +266,37 @@ fn explain_tells_what_a_login_will_get() {
     t.clock().shift(3 * DAY);
     assert_eq!(gets(&t.probe(), "bob"), Code::PERM_DENIED, "as explained");
 }
+
+/// Until its date a requirement lets people pass as a policy's deadline does, and `explain` says so.
+#[test]
+fn a_requirement_by_a_date_leaves_time_until_then() {
+    require_all!();
+    let t = Fixture::with_clock();
+    done(&t, &["require", "carol", "--by", "+2d", "--reason", "audit"]);
+    let explain = |user: &str, at: &[&str]| {
+        let args = [&["policy", "explain", user, "--json"], at].concat();
+        let said = t.daemon.ctl().run(&args).ok().json().remove(0);
+        let lines: Vec<String> = serde_json::from_value(said["prompts"].clone()).expect("lines");
+        (said["decision"].as_str().unwrap_or_default().to_owned(), lines.join("\n"))
+    };
+    let (decision, prompts) = explain("carol", &[]);
+    assert_eq!(decision, "required");
+    assert!(prompts.contains("on you need a second factor"), "{prompts}");
+    let (_, prompts) = explain("carol", &["--at", "+3d"]);
+    assert!(prompts.contains("You need a second factor") && prompts.contains("have none yet"), "{prompts}");
+    let passes = t.probe().login("carol", [""; 0]);
+    assert_eq!(passes.auth, Code::IGNORE, "{passes:?}");
+    assert_eq!(last_reason(&t, "carol"), ("skipped".into(), "grace".into()));
+    t.clock().shift(3 * DAY);
+    assert_eq!(gets(&t.probe(), "carol"), Code::PERM_DENIED, "as explained");
+
+    t.daemon.configure(
+        "[[policy]]\nname = \"operators\"\ngroups = [\"mfa-required\"]\nenroll = \"at-login\"\ngrace = \"14d\"\n",
+    );
+    done(&t, &["policy", "apply", "--accept-weaker", "--yes"]);
+    let (_, prompts) = explain("bob", &[]);
+    assert!(prompts.contains("later") && prompts.ends_with("First code from the app: "), "{prompts}");
+    done(&t, &["require", "bob"]);
+    let (_, prompts) = explain("bob", &[]);
+    assert!(!prompts.contains("later") && prompts.ends_with("First code from the app: "), "{prompts}");
+}

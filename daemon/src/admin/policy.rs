@@ -1,11 +1,14 @@
 //! Explaining policies.
 
 use super::overrides::shown;
+use crate::clock::Moment;
+use crate::decide::enrolling::{self, Asking, Newcomer, Opening, may_enroll};
 use crate::decide::explain::{self, Explained};
-use crate::decide::policy::{Decision, Met, Resolution, Source, Tri};
+use crate::decide::policy::{Decision, Met, Resolution, Source, Terms, Tri};
 use crate::error::Error;
 use crate::host::Host;
-use crate::text;
+use crate::store::Arrival;
+use crate::text::{self, enrolling::Later};
 use countersign_config::Status;
 use countersign_protocol::manager::{Explanation, Rule};
 use std::net::IpAddr;
@@ -58,14 +61,19 @@ pub async fn explain(
         Some(uid) => !host.store.person(uid, user.to_owned(), host.view(), now).await?.factors.is_empty(),
         None => false,
     };
+    let help = force.config.help.as_deref();
     let prompts = match (&decision, enrolled) {
         (Decision::Required(_) | Decision::RequiredIfEnrolled(_), true) => {
             vec![text::PROMPT.to_owned()]
         }
-        (Decision::Required(_), false) => text::not_enrolled("enroll", user, force.config.help.as_deref())
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect(),
+        (Decision::Required(terms), false) => {
+            let resolved = uid.filter(|_| matches!(person.resolution, Resolution::Found(_)));
+            let arrival = match resolved {
+                Some(uid) => host.store.arrival(uid, user.to_owned(), then).await?,
+                None => Arrival::default(),
+            };
+            newcomer(terms, resolved, user, arrival, help, then)
+        }
         _ => vec![],
     };
     Ok(Explanation {
@@ -76,6 +84,36 @@ pub async fn explain(
         prompts,
         overridden: overridden.iter().map(|one| shown(one, then)).collect(),
     })
+}
+
+/// What somebody without a factor sees, by the same decision that begins their login.
+fn newcomer(
+    terms: &Terms,
+    uid: Option<u32>,
+    user: &str,
+    arrival: Arrival,
+    help: Option<&str>,
+    then: Moment,
+) -> Vec<String> {
+    let who = Newcomer { terms, uid, talk: true, invited: arrival.invited, grace_began: arrival.grace_began };
+    let left = |until: i64| Later { until, left: until - then.date };
+    let refused = |command| text::not_enrolled(command, user, help);
+    let command = if may_enroll(terms, uid.unwrap_or(0)) { "invite" } else { "enroll" };
+    let (messages, prompt) = match enrolling::open(&who, then) {
+        Opening::Neutral | Opening::NeedsAdmin => (refused("enroll"), None),
+        Opening::NeedsInvitation => (refused("invite"), None),
+        Opening::Grace { until } => (vec![text::enrolling::grace(left(until), command, user)], None),
+        Opening::Ask { asking: Asking::Invitation, later_until } => {
+            (vec![text::enrolling::invited(later_until.map(left))], Some(Asking::Invitation))
+        }
+        // The key before it is a secret of the login that shows it.
+        Opening::Ask { asking, later_until } => {
+            let said = text::enrolling::what_to_type(asking, later_until.map(left), false, 0);
+            (vec![said], Some(asking))
+        }
+    };
+    let prompt = prompt.map(|asking| text::enrolling::prompt(asking, 0));
+    messages.into_iter().map(|(_, text)| text.trim().to_owned()).chain(prompt).collect()
 }
 
 fn rule(met: &Met<'_>) -> Rule {

@@ -1,5 +1,7 @@
 //! People who pass without a factor because a policy gives them time.
 
+use super::invitation;
+use super::worker::{Durability, Store};
 use crate::clock::Moment;
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
@@ -28,4 +30,39 @@ pub(super) fn note(db: &Connection, uid: u32, name: &str, until: i64, now: Momen
 pub(super) fn count(db: &Connection, uid: u32) -> Result<(), Error> {
     db.prepare_cached("UPDATE grace SET laters = laters + 1 WHERE uid = ?1")?.execute([uid])?;
     Ok(())
+}
+
+/// The wall clock counts as the date from now on, though a later one was seen: what began then begins
+/// now, and what was over stays over.
+pub(super) fn accept(db: &Connection, now: Moment) -> Result<(), Error> {
+    db.execute(
+        "UPDATE grace SET began = CASE WHEN until <= ?1 THEN 0 ELSE min(began, ?2) END",
+        (now.date, now.wall),
+    )?;
+    Ok(())
+}
+
+/// What decides how a login of somebody without a factor begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arrival {
+    /// When their time without a factor began, by the date that is never turned back.
+    pub grace_began: Option<i64>,
+    /// Whether an administrator's invitation of them holds.
+    pub invited: bool,
+}
+
+impl Store {
+    /// Reads that, for an explanation.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn arrival(&self, uid: u32, name: String, now: Moment) -> Result<Arrival, Error> {
+        self.run(Durability::Kill, move |db| {
+            Ok(Arrival {
+                grace_began: began(db, uid, &name)?,
+                invited: invitation::holds(db, uid, &name, now)?,
+            })
+        })
+        .await
+    }
 }

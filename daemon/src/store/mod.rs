@@ -35,6 +35,7 @@ pub use carry::PENDING;
 pub use enrollment::{Begun, NewAuthenticator, NewCodes, PendingEnrollment, Right};
 pub use files::{Layout, read_key};
 pub use finish::{ConfirmRow, Confirmed};
+pub use grace::Arrival;
 pub use import::{ImportRow, Imported};
 pub use kept::{read_own, replace_own};
 pub use notice::{Kind as NoticeKind, Noted, Untold};

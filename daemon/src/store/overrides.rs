@@ -1,9 +1,9 @@
 //! What was decided of single persons. Each change gives all that is kept then, for the host to hold in
 //! memory: a decision waits for no database.
 
-use super::known_source;
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
+use super::{grace, known_source};
 use crate::clock::{HighWater, Moment, Stamp};
 use crate::decide::overrides::{Kind, Override};
 use crate::error::Error;
@@ -108,6 +108,7 @@ impl Store {
     pub async fn accept_clock(&self, dates: HighWater, now: Moment) -> Result<Vec<Override>, Error> {
         self.run(Durability::Power, move |db| {
             purge(db, now)?;
+            grace::accept(db, now)?;
             db.execute("UPDATE meta SET high_water = ?1 WHERE id = 1", [now.wall])?;
             // Before the commit, which would write the later date again. Should it fail, the later
             // date comes back with the database.
