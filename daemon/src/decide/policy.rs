@@ -298,14 +298,20 @@ pub fn strictness(policy: &Policy) -> u8 {
 }
 
 fn applies(policy: &Policy, person: &Person, service: &str, source: Source) -> (Tri, &'static str) {
-    let conditions = [
-        (matches_service(policy, service), "service"),
-        (matches_network(policy, source), "network"),
-        (matches_person(policy, person), "person"),
-    ];
-    let applies = conditions.iter().fold(Tri::Yes, |all, (one, _)| all.and(*one));
-    let because = conditions.iter().find(|(one, _)| *one == applies).map_or("", |(_, why)| *why);
-    (applies, if applies == Tri::Yes { "" } else { because })
+    // Most rules are not about this service: of those nothing else is asked.
+    if matches_service(policy, service) == Tri::No {
+        return (Tri::No, "service");
+    }
+    let network = matches_network(policy, source);
+    if network == Tri::No {
+        return (Tri::No, "network");
+    }
+    let applies = network.and(matches_person(policy, person));
+    match applies {
+        Tri::Yes => (Tri::Yes, ""),
+        Tri::Maybe if network == Tri::Maybe => (Tri::Maybe, "network"),
+        Tri::Maybe | Tri::No => (applies, "person"),
+    }
 }
 
 fn matches_service(policy: &Policy, service: &str) -> Tri {
