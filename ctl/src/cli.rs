@@ -286,6 +286,8 @@ pub(crate) enum PolicyVerb {
     Check(PolicyCheck),
     /// Show what policy does with a login of USER, rule by rule
     Explain(PolicyExplain),
+    /// Try a draft of the policy on the logins of the past
+    Impact(PolicyImpact),
     /// Put the policy file into force, all of it or nothing
     Apply(PolicyApply),
 }
@@ -334,6 +336,20 @@ pub(crate) enum From {
     Unknown,
     /// There.
     Address(IpAddr),
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyImpact {
+    /// The draft; the drop-ins in conf.d beside it are read too
+    /// [default: the files that countersignd reads]
+    #[arg(verbatim_doc_comment)]
+    pub(crate) file: Option<PathBuf>,
+    /// Logins of this time, such as 30d or 12h
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = span)]
+    pub(crate) last: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -442,6 +458,25 @@ fn label(text: &str) -> Result<String, &'static str> {
         text if text.chars().count() > 32 => Err("a name has at most 32 characters"),
         text if text.chars().any(crate::terminal::is_unprintable) => Err("a name has no control characters"),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// Seconds, minutes, hours, days or weeks, in seconds; at most the ten years that a log is kept.
+fn span(text: &str) -> Result<u64, &'static str> {
+    let wrong = "write a number and a unit, such as 30d, 12h or 2w";
+    let unit = text.chars().next_back().ok_or(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return Err(wrong),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong)?;
+    match number.checked_mul(seconds) {
+        Some(span @ 1..=315_360_000) => Ok(span),
+        _ => Err("write a time of one second to ten years"),
     }
 }
 

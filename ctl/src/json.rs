@@ -1,7 +1,9 @@
 //! JSON lines, whose keys and their order scripts rely on.
 
 use countersign_protocol::mailer::Stage;
-use countersign_protocol::manager::{Applied, Explanation, Login, Override, Person, ResetRequest, Session};
+use countersign_protocol::manager::{
+    Applied, Explanation, Impact, Login, Override, Person, ResetRequest, Session,
+};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -319,6 +321,67 @@ pub(crate) fn explanation(user: &str, service: &str, from: &str, at: i64, said: 
         at: unless_never(at),
         overridden: said.overridden.first().map(override_line),
     })
+}
+
+/// What `policy impact --json` prints.
+#[derive(Serialize)]
+struct ImpactLine<'i> {
+    draft: &'i str,
+    in_force: &'i str,
+    problems: &'i [String],
+    warnings: &'i [String],
+    since: i64,
+    logins: u64,
+    strangers: u64,
+    people: u32,
+    notes: &'i [String],
+    changes: Vec<ChangePart<'i>>,
+}
+
+#[derive(Serialize)]
+struct ChangePart<'i> {
+    user: &'i str,
+    uid: Option<i64>,
+    services: &'i [String],
+    logins: u64,
+    before: &'i str,
+    after: &'i str,
+    policy: &'i str,
+    certain: bool,
+}
+
+pub(crate) fn impact(impact: &Impact) -> String {
+    let changes = impact.changes.iter().map(|change| ChangePart {
+        user: &change.user,
+        uid: (change.uid >= 0).then_some(change.uid),
+        services: &change.services,
+        logins: change.logins,
+        before: &change.before,
+        after: &change.after,
+        policy: &change.policy,
+        certain: change.certain,
+    });
+    to_line(&ImpactLine {
+        draft: &impact.draft,
+        in_force: &impact.in_force,
+        problems: &[],
+        warnings: &impact.warnings,
+        since: impact.since,
+        logins: impact.logins,
+        strangers: impact.strangers,
+        people: impact.people,
+        notes: &impact.notes,
+        changes: changes.collect(),
+    })
+}
+
+/// What is printed for a draft that cannot be read.
+pub(crate) fn no_impact(problems: &[String]) -> String {
+    #[derive(Serialize)]
+    struct Broken<'b> {
+        problems: &'b [String],
+    }
+    to_line(&Broken { problems })
 }
 
 /// What `policy apply --json` prints.

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod end;
 pub(crate) mod explain;
 mod groups;
+pub(crate) mod impact;
 
 /// As much of a hash as people compare.
 fn short(hash: &str) -> String {

@@ -40,7 +40,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
         Verb::ReadOwn { file } => return import::read_own(file),
-        Verb::Policy(PolicyVerb::Explain(_))
+        Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
         | Verb::Email(_)
         | Verb::Status(_)
         | Verb::Log(_)
@@ -71,6 +71,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
+        Verb::Policy(PolicyVerb::Impact(args)) => policy::impact::run(&manager, &args).await,
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::run(&manager, &args).await,
     }
 }

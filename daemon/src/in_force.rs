@@ -145,6 +145,25 @@ impl Policies {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A draft: these files, or what is on disk now, with what is worth knowing about it. Blocks like
+    /// [`reload`](Self::reload), and changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with every problem.
+    pub fn draft(&self, files: Option<Files>) -> Result<(Arc<InForce>, Vec<String>), Error> {
+        let refused = |problems: countersign_config::Problems| Error::InvalidArgument(problems.to_string());
+        let files = match files {
+            Some(files) => files,
+            None => countersign_config::read(&self.file, self.also_owner).map_err(refused)?,
+        };
+        let config = countersign_config::parse_all(&files).map_err(refused)?;
+        if let Some(problems) = countersign_config::Problems::of(Directory::missing_groups(&config)) {
+            return Err(refused(problems));
+        }
+        let warnings = warnings(&config, &self.clock);
+        Ok((InForce::new(config), warnings))
+    }
+
     /// Why the file on disk is not what is in force, if it is not: a line for each reason.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -26,6 +26,7 @@
 //! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
 //! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
 //!                                                -> (bu)         whether it is new, scratch codes taken over
+//! PolicyImpact(a(st) files, h contents, t seconds) -> impact     names and sizes; no file is the one on disk
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
@@ -223,6 +224,51 @@ pub struct Applied {
     pub sessions_trouble: String,
 }
 
+/// What a draft of the policy would change for people, by the logins of the past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Impact {
+    /// Hash of the draft.
+    pub draft: String,
+    /// Hash of what is in force.
+    pub in_force: String,
+    /// What is worth knowing about the draft.
+    pub warnings: Vec<String>,
+    /// Logins since then were looked at, in seconds since 1970.
+    pub since: i64,
+    /// So many.
+    pub logins: u64,
+    /// Those among them under names that are nobody's.
+    pub strangers: u64,
+    /// People who were looked at, with and without logins.
+    pub people: u32,
+    /// What was left out, in sentences; empty is nothing.
+    pub notes: Vec<String>,
+    /// What changes, and who stays locked out.
+    pub changes: Vec<Change>,
+}
+
+/// What changes for one person at some services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Change {
+    /// The login name.
+    pub user: String,
+    /// Their uid; -1 where the account database does not say.
+    pub uid: i64,
+    /// The PAM services.
+    pub services: Vec<String>,
+    /// How many of the logins that were looked at are these. 0 is somebody who did not log in: then
+    /// the services are those that others use.
+    pub logins: u64,
+    /// `not-asked`, `later`, `enrolls`, `asked` or `locked-out`.
+    pub before: String,
+    /// The same, under the draft.
+    pub after: String,
+    /// The policy of the draft that decides, or empty.
+    pub policy: String,
+    /// False when something could not be determined, and therefore counts as required.
+    pub certain: bool,
+}
+
 /// An open session that did not pass the policy that asks now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Session {
@@ -371,6 +417,14 @@ pub trait Manager {
     /// What policy would do with a login of this user to this service from this address ("" is this
     /// machine) at this time (0 is now).
     fn explain_policy(&self, user: &str, service: &str, from: &str, at: i64) -> zbus::Result<Explanation>;
+    /// What a draft would change: files by name and size, their bytes one after the other behind a
+    /// descriptor; none is the file on disk. By the logins of the last `seconds`.
+    fn policy_impact(
+        &self,
+        files: &[(String, u64)],
+        contents: zbus::Fd<'_>,
+        seconds: u64,
+    ) -> zbus::Result<Impact>;
     /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
     /// it means to end.
     fn apply_policy(

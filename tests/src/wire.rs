@@ -3,9 +3,11 @@
 
 use crate::bus::PrivateBus;
 use crate::caller::CallError;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::future::Future as _;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::num::NonZeroU32;
+use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -118,7 +120,7 @@ impl Wire {
         let call = Message::method_call(path, member).destination(destination).serial(serial);
         let call = if interface.is_empty() { call } else { call.interface(interface) };
         let call = call.build(body).expect("a well-formed call");
-        drop(self.send(call.data().bytes()));
+        drop(self.send_with(call.data().bytes(), call.data().fds()));
         self.reply_to(serial)
     }
 
@@ -148,6 +150,18 @@ impl Wire {
     /// When the bus has hung up or reads nothing for 20 s.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
+    }
+
+    /// Writes these bytes with these descriptors beside the first of them.
+    fn send_with(&mut self, bytes: &[u8], descriptors: &[impl AsFd]) -> io::Result<()> {
+        if descriptors.is_empty() {
+            return self.send(bytes);
+        }
+        let raw: Vec<RawFd> = descriptors.iter().map(|one| one.as_fd().as_raw_fd()).collect();
+        let rights = [ControlMessage::ScmRights(&raw)];
+        let slice = [IoSlice::new(bytes)];
+        let sent = sendmsg::<()>(self.stream.as_raw_fd(), &slice, &rights, MsgFlags::empty(), None)?;
+        self.send(&bytes[sent..])
     }
 
     /// The next message, whatever it is.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod enroll;
+mod impact;
 mod import;
 mod invite;
 mod overrides;
@@ -14,6 +15,7 @@ mod reset;
 
 pub use apply::{Apply, apply, reload};
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
+pub use impact::{Draft, impact};
 pub use import::{Foreign, import_factor};
 pub use invite::invite;
 pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};

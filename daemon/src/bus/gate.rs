@@ -55,6 +55,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ImportFactor", Who::Root),
     ("Manager", "ExplainPolicy", Who::Action("configure")),
     ("Manager", "ApplyPolicy", Who::Action("configure")),
+    ("Manager", "PolicyImpact", Who::Action("configure")),
 ];
 
 /// Somebody who was let through.

@@ -10,7 +10,7 @@ use crate::store::{Imported, Right};
 use countersign_protocol::manager as wire;
 use std::sync::Arc;
 use zbus::message::Header;
-use zbus::{Connection, interface};
+use zbus::{Connection, OwnedFd, interface};
 use zeroize::Zeroizing;
 
 /// The interface that `countersignctl` calls.
@@ -331,6 +331,20 @@ impl Manager {
     ) -> Result<(wire::Applied,), Refusal> {
         self.1.admit(bus, &header).await?;
         Ok((admin::apply(&self.0, bus, admin::Apply { accept_weaker, dry_run, now, strays }).await?,))
+    }
+
+    /// What a draft would change.
+    async fn policy_impact(
+        &self,
+        files: Vec<(String, u64)>,
+        contents: OwnedFd,
+        seconds: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Impact,), Refusal> {
+        self.1.admit(bus, &header).await?;
+        let draft = admin::Draft { files, contents: contents.into() };
+        Ok((admin::impact(&self.0, draft, seconds).await?,))
     }
 }
 

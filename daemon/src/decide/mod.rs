@@ -9,6 +9,7 @@ pub mod answer;
 mod dice;
 pub mod enrolling;
 pub mod explain;
+pub mod impact;
 pub mod invitation;
 pub mod overrides;
 pub mod policy;

@@ -135,6 +135,18 @@ impl Directory {
         Some(one)
     }
 
+    /// The people whom the groups of the policies list, as far as the account database says so in time.
+    pub async fn members(&self) -> Vec<String> {
+        let groups = Arc::clone(&self.groups);
+        let lookup = tokio::task::spawn_blocking(move || {
+            groups.iter().flat_map(|group| nss::members(&group.name)).collect()
+        });
+        match tokio::time::timeout(DEADLINE, lookup).await {
+            Ok(Ok(members)) => members,
+            _ => Vec::new(),
+        }
+    }
+
     /// One problem for each place of a configuration that names a group which must exist and does not
     /// resolve now. Blocks.
     #[must_use]

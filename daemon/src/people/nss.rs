@@ -45,6 +45,11 @@ pub(super) fn owner_of(uid: u32) -> nix::Result<Option<String>> {
     Ok(User::from_uid(Uid::from_raw(uid))?.map(|user| user.name))
 }
 
+/// The people whom a group lists. Those who have it as their primary group are not listed.
+pub(super) fn members(group: &str) -> Vec<String> {
+    Group::from_name(group).ok().flatten().map(|group| group.mem).unwrap_or_default()
+}
+
 /// Whether a group resolves now.
 pub(super) fn group_exists(name: &str) -> bool {
     matches!(Group::from_name(name), Ok(Some(_)))
