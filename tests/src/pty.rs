@@ -13,6 +13,8 @@ pub struct Pty {
     master: File,
     child: Child,
     transcript: String,
+    /// Bytes of a character whose end has not arrived.
+    partial: Vec<u8>,
     read_to: usize,
     closed: bool,
 }
@@ -46,7 +48,14 @@ impl Pty {
             .spawn()
             .unwrap_or_else(|e| panic!("start {command:?} through setsid (util-linux): {e}"));
         drop(at_terminal);
-        Self { master: File::from(pty.master), child, transcript: String::new(), read_to: 0, closed: false }
+        Self {
+            master: File::from(pty.master),
+            child,
+            transcript: String::new(),
+            partial: Vec::new(),
+            read_to: 0,
+            closed: false,
+        }
     }
 
     /// Reads until `words` appear after what was already expected. `false` when the program closed the terminal first.
@@ -126,8 +135,14 @@ impl Pty {
         let mut buffer = [0; 64 * 1024];
         match self.master.read(&mut buffer) {
             Ok(n) if n > 0 => {
-                let text = String::from_utf8_lossy(&buffer[..n]).replace('\r', "");
-                self.transcript.push_str(&text);
+                self.partial.extend_from_slice(&buffer[..n]);
+                // A read may end within a character; what is really no UTF-8 is replaced.
+                let whole = match std::str::from_utf8(&self.partial) {
+                    Err(e) if e.error_len().is_none() => e.valid_up_to(),
+                    Ok(_) | Err(_) => self.partial.len(),
+                };
+                let bytes: Vec<u8> = self.partial.drain(..whole).collect();
+                self.transcript.push_str(&String::from_utf8_lossy(&bytes).replace('\r', ""));
             }
             // EIO is how a pty says that the last program has closed it.
             Ok(_) | Err(_) => self.closed = true,
