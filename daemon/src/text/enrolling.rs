@@ -93,7 +93,7 @@ fn grouped(key: &str) -> Zeroizing<String> {
 #[must_use]
 pub fn recovery_codes(codes: &[Zeroizing<String>], asked: u32) -> Message {
     let mut text = String::from(
-        "\nRight. These recovery codes let you in when your phone is lost, each of them once.\nWrite them down now and keep them apart from your phone; they are not shown again.\n\n",
+        "\nRight. These recovery codes let you in when your phone is lost, each once.\nWrite them down now, apart from your phone: they are not shown again.\n\n",
     );
     let rows = codes.len().div_ceil(2);
     for row in 0..rows {
@@ -128,13 +128,13 @@ pub fn what_to_type(asking: Asking, later: Option<Later>, optional: bool, asked_
     let mut text = match asking {
         Asking::Code => return super::what_to_type(),
         Asking::Invitation => "Type the one-time code that an administrator gave you to enroll with.".to_owned(),
-        Asking::FirstCode => "Scan the QR code above with an authenticator app, or type its key by hand. Then type\nthe code that the app shows for this account.".to_owned(),
+        Asking::FirstCode => "Scan the QR code above with an authenticator app, or type its key by hand.\nThen type the code that the app shows for this account.".to_owned(),
         Asking::ReadBack => format!(
             "Type number {} of the recovery codes above. Dashes and capitals do not matter.",
             asked_back + 1
         ),
         Asking::Offer => {
-            "Type enroll if your phone is lost: you get a new key and new recovery codes, and the\nold ones stop working. Anything else lets you in as you are.".to_owned()
+            "Type enroll if your phone is lost: you get a new key and new recovery codes, and\nthe old ones stop working. Anything else lets you in as you are.".to_owned()
         }
     };
     if let Some(later) = later {
@@ -153,7 +153,7 @@ fn or_later(later: Later) -> String {
 #[must_use]
 pub fn invited(later: Option<Later>) -> Message {
     let mut text = String::from(
-        "\nYou need a second factor to log in here. An administrator has invited you to set one up:\ntype the one-time code that they gave you.",
+        "\nYou need a second factor to log in here, and are invited to set one up.\nType the one-time code that your administrator gave you.",
     );
     if let Some(later) = later {
         let _ = write!(text, "\n{}", or_later(later));
@@ -197,7 +197,7 @@ pub fn missed(miss: Miss, tries_left: u32, asked_back: u32) -> Message {
             format!("{} Set it automatically; {tries}.", super::clock_is_off(seconds))
         }
         Miss::FirstCode { off: None } => {
-            format!("That is not the code of the key above; {tries}. Wait for the next one, or type ?.")
+            format!("That is not the code of this key; {tries}. Type ? for help.")
         }
         Miss::ReadBack => format!("That is not recovery code {}. Look again, or type ?.", asked_back + 1),
     };
@@ -233,7 +233,7 @@ pub fn hurry(seconds: i64) -> Message {
     (
         STYLE_INFO,
         format!(
-            "\nAbout {seconds} s are left before this login is ended. If that happens, log in again: it\nbegins with a new key then."
+            "\nAbout {seconds} s are left before this login is ended. If that happens, log in again:\nit begins with a new key then."
         ),
     )
 }

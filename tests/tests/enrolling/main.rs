@@ -1,7 +1,12 @@
 //! Coming to a factor inside a login: who may, what is shown, and that nothing sticks before the
 //! account phase.
 
+mod bounds;
 mod first;
+mod golden;
+mod invited;
+mod later;
+mod lost;
 
 use countersign_tests::{Fixture, LogRow, Secret};
 
