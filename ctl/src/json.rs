@@ -94,6 +94,14 @@ struct PersonLine<'p> {
     #[serde(skip_serializing_if = "Option::is_none")]
     notices: Option<Vec<NoticePart<'p>>>,
     overrides: Vec<OverrideLine<'p>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace: Option<GracePart>,
+}
+
+#[derive(Serialize)]
+struct GracePart {
+    until: i64,
+    laters: u32,
 }
 
 #[derive(Serialize)]
@@ -206,6 +214,8 @@ fn person_line(person: &Person) -> PersonLine<'_> {
         confirmed: None,
         notices: None,
         overrides: person.overrides.iter().map(override_line).collect(),
+        grace: (person.grace.until != 0)
+            .then_some(GracePart { until: person.grace.until, laters: person.grace.laters }),
     }
 }
 
@@ -519,7 +529,7 @@ fn escape_into(line: &mut String, text: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice};
+    use countersign_protocol::manager::{Confirmed, Factor, Grace, Lock, Notice};
 
     pub(crate) fn example() -> Login {
         Login {
@@ -580,6 +590,7 @@ pub(crate) mod tests {
             confirmed: vec![Confirmed { service: "sshd".into(), source: "192.0.2.7".into(), at: 7 }],
             notices: vec![Notice { at: 8, kind: "enrolled".into(), detail: "app".into(), told: 0 }],
             overrides: vec![],
+            grace: Grace::default(),
         };
         assert_eq!(
             person(&one),

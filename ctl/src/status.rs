@@ -94,6 +94,9 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
     shown.extend(decided.map(|sentence| text::overridden_line(&sentence)));
     if person.factors.is_empty() {
         shown.push(text::no_factor(&screen.show(&person.user)));
+        if person.grace.until != 0 {
+            shown.push(text::grace_line(&time::utc(person.grace.until), person.grace.laters));
+        }
     } else {
         shown.push(String::new());
         shown.extend(factor_lines(person, screen));
@@ -154,7 +157,7 @@ fn opens(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_protocol::manager::{Confirmed, Factor, Lock, Notice, Override};
+    use countersign_protocol::manager::{Confirmed, Factor, Grace, Lock, Notice, Override};
 
     #[test]
     fn a_locked_person_with_two_factors() {
@@ -175,6 +178,7 @@ mod tests {
             confirmed: vec![],
             notices: vec![],
             overrides: vec![],
+            grace: Grace::default(),
         };
         let shown = person_lines(&person, Screen { width: Some(80), utf8: true }).join("\n");
         assert!(shown.contains("40 s"), "{shown}");
@@ -224,6 +228,7 @@ mod tests {
                 by_uid: 5,
                 made: 1_795_332_612,
             }],
+            grace: Grace { until: 1_795_332_800, laters: 2 },
         };
         assert_eq!(
             person_lines(&person, SCREEN).join("\n"),
@@ -232,6 +237,7 @@ mod tests {
              wrong answers  0 in a row\n\
              by name        a second factor is required at once, by uid 5\n\
              factors        none. To enroll:  countersignctl enroll alice\n\
+             without one    until 2026-11-22 07:33:20Z, 2 times so far\n\
              \n\
              Logins confirmed since this host started. A policy with `remember` lets alice\n\
              pass unasked from there for so long. To end that:  countersignctl forget alice\n\

@@ -293,6 +293,16 @@ pub(crate) fn no_factor(user: &str) -> String {
     format!("factors        none. To enroll:  countersignctl enroll {user}")
 }
 
+/// In time of grace.
+pub(crate) fn grace_line(until: &str, laters: u32) -> String {
+    format!("without one    until {until}, {laters} times so far")
+}
+
+/// The same in a table.
+pub(crate) fn grace_part(until: &str, laters: u32) -> String {
+    format!("none until {until} ({laters} later)")
+}
+
 pub(crate) fn recovery_left(left: u32) -> String {
     format!("recovery ({left} left)")
 }

@@ -86,5 +86,9 @@ pub(crate) fn factors(person: &Person) -> String {
             kind => kind.to_owned(),
         })
         .collect();
-    if named.is_empty() { text::NONE.to_owned() } else { named.join(", ") }
+    match (named.is_empty(), person.grace.until) {
+        (false, _) => named.join(", "),
+        (true, 0) => text::NONE.to_owned(),
+        (true, until) => text::grace_part(&crate::time::utc(until), person.grace.laters),
+    }
 }

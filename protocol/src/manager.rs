@@ -106,6 +106,17 @@ pub struct Person {
     pub notices: Vec<Notice>,
     /// What an administrator decided of this person beside the policies; the first one decides.
     pub overrides: Vec<Override>,
+    /// Until when they pass without a factor.
+    pub grace: Grace,
+}
+
+/// Time that a policy gives somebody without a factor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Grace {
+    /// The first second that is too late, since 1970; 0 where nobody gives any.
+    pub until: i64,
+    /// How often they have passed by `later`.
+    pub laters: u32,
 }
 
 /// What an administrator decided of one person beside the policies.
@@ -361,7 +372,7 @@ pub trait Manager {
     fn host_status(&self) -> zbus::Result<(String, String, String, u64, i64)>;
     /// One person.
     fn status(&self, user: &str) -> zbus::Result<Person>;
-    /// A page of people who have a factor, by uid, after `after_uid` (start: `from_first` true).
+    /// A page of people who have a factor or are given time to get one, by uid, after `after_uid` (start: `from_first` true).
     fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> zbus::Result<Vec<Person>>;
     /// A page of the attempt log, newest first. An empty user is everybody; `before_id` 0 is from the newest.
     fn log(&self, user: &str, before_id: i64, limit: u32) -> zbus::Result<Vec<Login>>;

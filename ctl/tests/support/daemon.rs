@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Applied, Confirmed, Explanation, Factor, ForeignFactor, Login, Notice, Override, Person, ResetRequest,
-    Rule, Stray,
+    Applied, Confirmed, Explanation, Factor, ForeignFactor, Grace, Login, Notice, Override, Person,
+    ResetRequest, Rule, Stray,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -101,6 +101,7 @@ pub fn person(user: &str, uid: u32) -> Person {
         confirmed: Vec::new(),
         notices: Vec::new(),
         overrides: Vec::new(),
+        grace: Grace::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::invitation;
 use super::worker::{Durability, Store};
 use crate::clock::Moment;
 use crate::error::Error;
+use countersign_protocol::manager::Grace;
 use rusqlite::{Connection, OptionalExtension};
 
 /// When this person's grace began, by the date that is never turned back. A uid under another name
@@ -30,6 +31,15 @@ pub(super) fn note(db: &Connection, uid: u32, name: &str, until: i64, now: Momen
 pub(super) fn count(db: &Connection, uid: u32) -> Result<(), Error> {
     db.prepare_cached("UPDATE grace SET laters = laters + 1 WHERE uid = ?1")?.execute([uid])?;
     Ok(())
+}
+
+/// What is left of a person's time; nothing once it is over.
+pub(super) fn left(db: &Connection, uid: u32, now: Moment) -> Result<Grace, Error> {
+    let found = db
+        .prepare_cached("SELECT until, laters FROM grace WHERE uid = ?1 AND until > ?2")?
+        .query_row((uid, now.date), |r| Ok(Grace { until: r.get(0)?, laters: r.get(1)? }))
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The wall clock counts as the date from now on, though a later one was seen: what began then begins

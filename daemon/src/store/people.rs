@@ -1,11 +1,11 @@
 //! People: what they have and what is locked, and lifting locks.
 
 use super::worker::{Durability, Store};
-use super::{known_source, notice, tally};
+use super::{grace, known_source, notice, tally};
 use crate::clock::Moment;
 use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
-use countersign_protocol::manager::{Factor, Lock, Person};
+use countersign_protocol::manager::{Factor, Grace, Lock, Person};
 use rusqlite::{Connection, OptionalExtension};
 
 const PERSON_LANES: [Lane; 4] = [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery];
@@ -42,7 +42,7 @@ impl Store {
         .await
     }
 
-    /// A page of everybody who has a factor, by uid.
+    /// A page of everybody who has a factor or is given time to get one, by uid.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -56,8 +56,12 @@ impl Store {
         self.run(Durability::Kill, move |db| {
             let after = after.map_or(-1, i64::from);
             let rows: Vec<(u32, String)> = db
-                .prepare_cached("SELECT uid, name FROM person WHERE uid > ?1 ORDER BY uid LIMIT ?2")?
-                .query_map((after, limit), |r| Ok((r.get(0)?, r.get(1)?)))?
+                .prepare_cached(
+                    "SELECT uid, name FROM person WHERE uid > ?1 UNION
+                     SELECT uid, name FROM grace WHERE uid > ?1 AND until > ?3 AND uid NOT IN (SELECT uid FROM person)
+                     ORDER BY uid LIMIT ?2",
+                )?
+                .query_map((after, limit, now.date), |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect::<Result<_, _>>()?;
             rows.into_iter().map(|(uid, name)| read(db, uid, name, &view, now)).collect()
         })
@@ -154,6 +158,7 @@ fn read(db: &Connection, uid: u32, user: String, view: &View, now: Moment) -> Re
         })
         .optional()?;
     factors.extend(codes);
+    let without_factor = factors.is_empty();
     let confirmed = known_source::list(db, uid, &view.rules, now)?;
     Ok(Person {
         user,
@@ -165,5 +170,6 @@ fn read(db: &Connection, uid: u32, user: String, view: &View, now: Moment) -> Re
         confirmed,
         notices: vec![],
         overrides: Vec::new(),
+        grace: if without_factor { grace::left(db, uid, now)? } else { Grace::default() },
     })
 }
