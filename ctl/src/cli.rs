@@ -32,6 +32,14 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Add an authenticator app, by QR code and first code
     Enroll(Enroll),
+    /// Give an authenticator another name
+    Rename(Rename),
+    /// Remove an authenticator
+    Remove(Remove),
+    /// Put an authenticator right whose clock is off
+    Resync(Resync),
+    /// Count the recovery codes that are left, or make new ones
+    RecoveryCodes(RecoveryCodes),
     /// Make a one-time code by which USER can enroll
     Invite(Invite),
     /// Show the state of the daemon, or of USER
@@ -88,6 +96,64 @@ pub(crate) struct Enroll {
     /// Print {uri, secret, issuer, account}, read the code
     /// from standard input, print {recovery_codes}
     #[arg(long, verbatim_doc_comment)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rename {
+    /// Its name, as status shows it
+    #[arg(value_parser = label)]
+    pub(crate) name: String,
+    /// Its new name
+    #[arg(value_parser = label)]
+    pub(crate) new_name: String,
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Remove {
+    /// Its name, as status shows it
+    #[arg(value_parser = label)]
+    pub(crate) name: String,
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Why, for the log; needed for somebody else
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+    /// Do not ask first
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Resync {
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Which authenticator, where there are several
+    #[arg(long, value_name = "NAME", default_value = "app", value_parser = label)]
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct RecoveryCodes {
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Make a new set; the old one is void at once
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Show those that are left, where policy allows it
+    #[arg(long, conflicts_with = "new", requires = "reason")]
+    pub(crate) view: bool,
+    /// Why they are viewed, for the log
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+    /// One JSON object: {left} or {recovery_codes}
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

@@ -37,6 +37,15 @@ pub(crate) struct InvitationLine<'i> {
     pub(crate) seconds: i64,
 }
 
+/// One line of `recovery-codes --json`.
+pub(crate) fn codes_left(left: u32) -> String {
+    #[derive(Serialize)]
+    struct Left {
+        left: u32,
+    }
+    to_line(&Left { left })
+}
+
 pub(crate) fn login(login: &Login) -> String {
     to_line(&LoginLine {
         id: login.id,

@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, approve, bus, email, enroll, exempt, forget, import, invite, log, policy, request_reset,
-    require, reset, status, terminal, text, unlock, users,
+    accept_clock, approve, bus, email, enroll, exempt, factors, forget, import, invite, log, policy,
+    recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -32,6 +32,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match &cli.verb {
         Verb::Enroll(args) => enroll::refuse_early(args)?,
         Verb::Reset(args) => reset::refuse_early(args)?,
+        Verb::Remove(args) => factors::refuse_early(args)?,
+        Verb::RecoveryCodes(args) => recovery_codes::refuse_early(args)?,
         Verb::Exempt(args) => exempt::refuse_early(args)?,
         Verb::Require(args) => require::refuse_early(args)?,
         Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
@@ -49,6 +51,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Import(_)
         | Verb::Unlock(_)
         | Verb::Forget(_)
+        | Verb::Rename(_)
+        | Verb::Resync(_)
         | Verb::Invite(_) => {}
     }
     let manager = bus::connect(&cli.bus).await?;
@@ -69,6 +73,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Invite(args) => invite::run(&manager, args).await,
+        Verb::Rename(args) => factors::rename(&manager, args).await,
+        Verb::Remove(args) => factors::remove(&manager, args).await,
+        Verb::Resync(args) => factors::resync(&manager, args).await,
+        Verb::RecoveryCodes(args) => recovery_codes::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Check(args)) => policy::check::run(&args),
         Verb::Policy(PolicyVerb::Explain(args)) => policy::explain::run(&manager, args).await,
         Verb::Policy(PolicyVerb::Impact(args)) => policy::impact::run(&manager, &args).await,

@@ -4,6 +4,7 @@
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
 pub(crate) mod email;
+mod factors;
 mod impact;
 mod import;
 mod overrides;
@@ -13,6 +14,7 @@ mod sessions;
 
 use std::fmt::Display;
 
+pub(crate) use factors::*;
 pub(crate) use impact::*;
 pub(crate) use import::*;
 pub(crate) use overrides::*;

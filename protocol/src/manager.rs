@@ -9,6 +9,11 @@
 //! Enroll(s user, s name, s proof, s invitation)  -> (sssss)      enrollment, uri, secret, issuer, account
 //! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
 //! CancelEnrollment(s enrollment)
+//! RenameFactor(s user, s name, s new_name, s proof)
+//! RemoveFactor(s user, s name, s proof, s reason) -> u           authenticators left
+//! Resync(s user, s name, ay first, ay second)    -> x            seconds that its clock is ahead
+//! NewRecoveryCodes(s user, s proof)              -> as           shown this once
+//! ViewRecoveryCodes(s user, s reason)            -> as           those unused
 //! Invite(s user, u minutes)                      -> (sx)         code, seconds it lives; 0 minutes is 10
 //! Reset(s user, s reason, b alone)               -> u            factors removed
 //! RequestReset(s user, s reason, s proof)        -> u            the request's number
@@ -388,6 +393,16 @@ pub trait Manager {
     fn confirm_enrollment(&self, enrollment: &str, code: &[u8]) -> zbus::Result<Vec<String>>;
     /// Throws it away.
     fn cancel_enrollment(&self, enrollment: &str) -> zbus::Result<()>;
+    /// Gives an authenticator another name.
+    fn rename_factor(&self, user: &str, name: &str, new_name: &str, proof: &str) -> zbus::Result<()>;
+    /// Removes an authenticator; returns how many are left.
+    fn remove_factor(&self, user: &str, name: &str, proof: &str, reason: &str) -> zbus::Result<u32>;
+    /// Puts an authenticator right by two codes in a row; returns the seconds that its clock is ahead.
+    fn resync(&self, user: &str, name: &str, first: &[u8], second: &[u8]) -> zbus::Result<i64>;
+    /// Makes a new set of recovery codes; returns it.
+    fn new_recovery_codes(&self, user: &str, proof: &str) -> zbus::Result<Vec<String>>;
+    /// The unused recovery codes, where the configuration lets them be shown again.
+    fn view_recovery_codes(&self, user: &str, reason: &str) -> zbus::Result<Vec<String>>;
     /// Makes a one-time code to enroll with: the code, and the seconds that it lives.
     fn invite(&self, user: &str, minutes: u32) -> zbus::Result<(String, i64)>;
     /// Removes every factor of a person; returns how many. `alone` is root without the approvals that

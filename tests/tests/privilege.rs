@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 29] = [
+const TABLE: [(&str, &str, &str); 34] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -87,6 +87,11 @@ const TABLE: [(&str, &str, &str); 29] = [
     ("Manager", "HostStatus", r#"Action("view-log")"#),
     ("Manager", "ImportFactor", "Root"),
     ("Manager", "Invite", r#"Action("manage-users")"#),
+    ("Manager", "NewRecoveryCodes", r#"SelfOr("manage-users")"#),
+    ("Manager", "RemoveFactor", r#"SelfOr("manage-users")"#),
+    ("Manager", "RenameFactor", r#"SelfOr("manage-users")"#),
+    ("Manager", "Resync", r#"SelfOr("manage-users")"#),
+    ("Manager", "ViewRecoveryCodes", r#"Action("view-recovery-codes")"#),
     ("Manager", "Log", r#"SelfOr("view-log")"#),
     ("Manager", "Overrides", r#"Action("view-log")"#),
     ("Manager", "Require", r#"Action("manage-users")"#),
@@ -100,8 +105,23 @@ const TABLE: [(&str, &str, &str); 29] = [
 ];
 
 /// Methods that are about a person, whom polkit's rules may look at.
-const ABOUT: [&str; 10] =
-    ["EndOverride", "Enroll", "Exempt", "Forget", "Invite", "Log", "Require", "Reset", "Status", "Unlock"];
+const ABOUT: [&str; 15] = [
+    "EndOverride",
+    "Enroll",
+    "Exempt",
+    "Forget",
+    "Invite",
+    "Log",
+    "Require",
+    "Reset",
+    "Status",
+    "Unlock",
+    "NewRecoveryCodes",
+    "RemoveFactor",
+    "RenameFactor",
+    "Resync",
+    "ViewRecoveryCodes",
+];
 
 type Reply = Result<Message, CallError>;
 
@@ -132,6 +152,11 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
             let nothing = std::fs::File::open("/dev/null").expect("/dev/null");
             with!((Vec::<(String, u64)>::new(), zbus::Fd::from(&nothing), 60u64))
         }
+        "RenameFactor" => with!((about, "none", "other", "")),
+        "RemoveFactor" => with!((about, "none", "", "a test")),
+        "Resync" => with!((about, "none", b"123456".to_vec(), b"654321".to_vec())),
+        "NewRecoveryCodes" => with!((about, "")),
+        "ViewRecoveryCodes" => with!((about, "a test")),
         "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((about, 0i64, 10u32)),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod enroll;
+mod factors;
 mod impact;
 mod import;
 mod invite;
@@ -15,6 +16,7 @@ mod reset;
 
 pub use apply::{Apply, apply, reload};
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
+pub use factors::{new_recovery_codes, remove, rename, resync, view_recovery_codes};
 pub use impact::{Draft, impact};
 pub use import::{Foreign, import_factor};
 pub use invite::invite;

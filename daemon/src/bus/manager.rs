@@ -114,6 +114,84 @@ impl Manager {
         Ok(admin::cancel_enrollment(&self.0, caller, enrollment).await?)
     }
 
+    /// Gives an authenticator another name.
+    async fn rename_factor(
+        &self,
+        user: &str,
+        name: &str,
+        new_name: &str,
+        proof: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        Ok(admin::rename(&self.0, &acting, &whom, name, new_name).await?)
+    }
+
+    /// Removes an authenticator.
+    async fn remove_factor(
+        &self,
+        user: &str,
+        name: &str,
+        proof: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        Ok(admin::remove(&self.0, &acting, &whom, name, reason).await?)
+    }
+
+    /// Puts an authenticator right whose clock is off.
+    async fn resync(
+        &self,
+        user: &str,
+        name: &str,
+        first: Vec<u8>,
+        second: Vec<u8>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<i64, Refusal> {
+        let codes = [Zeroizing::new(first), Zeroizing::new(second)];
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, "")?;
+        Ok(admin::resync(&self.0, &acting, &whom, name, codes).await?)
+    }
+
+    /// Makes a new set of recovery codes.
+    async fn new_recovery_codes(
+        &self,
+        user: &str,
+        proof: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<String>, Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        let codes = admin::new_recovery_codes(&self.0, &acting, &whom).await?;
+        Ok(codes.iter().map(|c| c.as_str().to_owned()).collect())
+    }
+
+    /// Shows the unused recovery codes, where the configuration lets them be shown again.
+    async fn view_recovery_codes(
+        &self,
+        user: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<String>, Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let codes = admin::view_recovery_codes(&self.0, caller.uid, &whom, reason).await?;
+        Ok(codes.iter().map(|c| c.as_str().to_owned()).collect())
+    }
+
     /// Makes a one-time code to enroll with.
     #[zbus(out_args("code", "seconds"))]
     async fn invite(

@@ -275,6 +275,13 @@ pub fn enroll(config: &Config, person: &Person) -> Enroll {
         .map_or(Enroll::Invited, |(p, matches)| if matches == Tri::Yes { p.enroll } else { Enroll::Admin })
 }
 
+/// Whether some policy, for some service or place, asks a second factor of everybody like this person,
+/// or may.
+#[must_use]
+pub fn is_required_somewhere(config: &Config, person: &Person) -> bool {
+    config.policies.iter().any(|p| strictness(p) == 3 && matches_person(p, person) != Tri::No)
+}
+
 /// The label shown in the authenticator app for this person: their first policy's, else the issuer.
 #[must_use]
 pub fn label(config: &Config, person: &Person) -> String {

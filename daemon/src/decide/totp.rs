@@ -12,6 +12,8 @@ pub const SECRET_BYTES: usize = 20;
 /// How far a phone's clock may be off and is still recognised, in seconds either way.
 const CLOCK_OFF_SECONDS: i64 = 600;
 
+/// Seconds by which a clock may be off to be put right by two codes.
+pub const RESYNC: i64 = 10 * 60;
 /// An authenticator as it is checked: its secret in the clear, for the length of one decision.
 pub struct Authenticator {
     /// Row id in the store.
@@ -92,6 +94,29 @@ impl Authenticator {
             .filter(|offset| now + offset >= 0)
             .find(|offset| self.code_matches(code, now + offset))
             .map(|offset| (now + offset, offset * period + self.drift))
+    }
+
+    /// Compares two answers with each two codes in a row of the last and next [`RESYNC`] seconds. Gives
+    /// the seconds that the authenticator's clock is ahead of ours, and the step of the second code.
+    /// Steps at or below the watermark count for nothing (RFC 6238, 5.2), unless it lies in a future
+    /// that no clock within bounds has reached: then ours was wrong when it was set.
+    #[must_use]
+    pub fn resync(&self, first: &str, second: &str, wall: i64) -> Option<(i64, i64)> {
+        let period = i64::from(self.period);
+        if period <= 0 || wall < 0 {
+            return None;
+        }
+        let now = wall / period;
+        let reach = RESYNC / period;
+        let misset = self.last_step > now + reach + 1;
+        let mut found = None;
+        for step in (now - reach).max(0)..=now + reach {
+            let both = self.code_matches(first, step) & self.code_matches(second, step + 1);
+            if both && (misset || step > self.last_step) {
+                found = found.or(Some(((step + 1 - now) * period, step + 1)));
+            }
+        }
+        found
     }
 
     fn code_matches(&self, code: &str, step: i64) -> bool {
@@ -220,6 +245,27 @@ mod tests {
         }
         let used = Authenticator { last_step: theirs, ..ahead() };
         assert_eq!(used.check(&code_of(&rfc(-1), theirs), time), Match::Reused { wait: 15 });
+    }
+
+    #[test]
+    fn rpl_07_two_codes_in_a_row_within_ten_minutes_put_a_clock_right() {
+        let time = 1_800_000_015;
+        let now = time / 30;
+        let two = |a: &Authenticator, step| a.resync(&code_of(a, step), &code_of(a, step + 1), time);
+        for offset in [-20, -4, 0, 7, 20] {
+            assert_eq!(two(&rfc(-1), now + offset), Some(((offset + 1) * 30, now + offset + 1)), "{offset}");
+        }
+        for offset in [-21, 21, 1000] {
+            assert_eq!(two(&rfc(-1), now + offset), None, "{offset}");
+        }
+        let app = rfc(-1);
+        assert_eq!(app.resync(&code_of(&app, now), &code_of(&app, now + 2), time), None, "not in a row");
+        assert_eq!(app.resync(&code_of(&app, now + 1), &code_of(&app, now), time), None, "backwards");
+        assert_eq!(two(&rfc(now - 3), now - 3), None, "the first was used");
+        assert_eq!(two(&rfc(now - 3), now - 2), Some((-30, now - 1)));
+        // Our clock was an hour ahead when the watermark was set.
+        assert_eq!(two(&rfc(now + 120), now), Some((30, now + 1)));
+        assert_eq!(two(&rfc(now + 20), now), None, "ten minutes are waited out");
     }
 
     #[test]

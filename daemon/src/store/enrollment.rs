@@ -341,19 +341,21 @@ pub(super) fn refuse_renamed(db: &Connection, uid: u32, name: &str) -> Result<()
 
 /// Refuses a label that is taken, and one authenticator too many.
 pub(super) fn refuse_crowded(db: &Connection, uid: u32, name: &str, label: &str) -> Result<(), Error> {
-    let (all, same): (u32, u32) = db.query_row(
-        "SELECT count(*), count(*) FILTER (WHERE name = ?2) FROM totp WHERE uid = ?1",
-        (uid, label),
-        |r| Ok((r.get(0)?, r.get(1)?)),
-    )?;
-    if same > 0 {
-        return Err(Error::InvalidArgument(format!(
-            "{name} has an authenticator called \"{label}\" already; give the new one another name"
-        )));
-    }
+    refuse_taken(db, uid, name, label)?;
+    let all: u32 = db.query_row("SELECT count(*) FROM totp WHERE uid = ?1", [uid], |r| r.get(0))?;
     if all >= MOST {
         return Err(Error::InvalidArgument(format!(
             "{name} has {MOST} authenticators already; remove one first"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a label that is taken.
+pub(super) fn refuse_taken(db: &Connection, uid: u32, name: &str, label: &str) -> Result<(), Error> {
+    if db.prepare("SELECT 1 FROM totp WHERE uid = ?1 AND name = ?2")?.exists((uid, label))? {
+        return Err(Error::InvalidArgument(format!(
+            "{name} has an authenticator called \"{label}\" already; give the new one another name"
         )));
     }
     Ok(())

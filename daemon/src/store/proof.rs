@@ -33,7 +33,27 @@ pub(super) fn consume(
     name: &str,
     now: Moment,
 ) -> Result<(), Error> {
-    let refused = || Error::NotAuthorized("that code was not given for this, or too long ago".into());
+    let id = check(db, token, caller, uid, name, now)?;
+    let used = db
+        .prepare_cached(
+            "UPDATE login SET phase = ?2, token = NULL, reason = 'proof' WHERE id = ?1 AND phase = ?3",
+        )?
+        .execute((id, Phase::Over.number(), Phase::Verified.number()))?;
+    if used == 1 { Ok(()) } else { Err(refused()) }
+}
+
+/// Whether a proof is one, without using it up. Gives the row.
+///
+/// # Errors
+/// As [`consume`].
+pub(super) fn check(
+    db: &Connection,
+    token: &[u8; 16],
+    caller: u32,
+    uid: u32,
+    name: &str,
+    now: Moment,
+) -> Result<i64, Error> {
     let login = match find(db, token, caller) {
         Err(Error::NotFound(_)) => return Err(refused()),
         found => found?,
@@ -44,10 +64,9 @@ pub(super) fn consume(
         && login.service == OWN_SERVICE
         && login.phase == Phase::Verified
         && !now.is_past(login.begun, LIVES_MS);
-    let used = db
-        .prepare_cached(
-            "UPDATE login SET phase = ?2, token = NULL, reason = 'proof' WHERE id = ?1 AND phase = ?3 AND ?4",
-        )?
-        .execute((login.id, Phase::Over.number(), Phase::Verified.number(), fits))?;
-    if used == 1 { Ok(()) } else { Err(refused()) }
+    if fits { Ok(login.id) } else { Err(refused()) }
+}
+
+fn refused() -> Error {
+    Error::NotAuthorized("that code was not given for this, or too long ago".into())
 }

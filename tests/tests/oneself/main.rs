@@ -1,6 +1,7 @@
 //! People who change what they have, and those who try it in their place.
 
 mod enroll;
+mod factors;
 mod invitation;
 
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH};
