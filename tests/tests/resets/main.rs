@@ -1,5 +1,6 @@
 //! Resets: by whoever may, by two people, by root alone; never by oneself; and what they leave.
 
+mod helpdesk;
 mod taken;
 
 use countersign_protocol::names::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, error};
