@@ -2,7 +2,7 @@
 
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
-use super::{known_source, overrides, pending, tally};
+use super::{known_source, overrides, pending, proof, tally};
 use crate::clock::Moment;
 use crate::decide::overrides::Override;
 use crate::error::Error;
@@ -74,6 +74,7 @@ impl Store {
             db.execute("DELETE FROM tally WHERE subject = ?1", [tally::of_person(whom.uid)])?;
             db.execute("DELETE FROM notice WHERE uid = ?1", [whom.uid])?;
             db.execute("DELETE FROM override WHERE uid = ?1", [whom.uid])?;
+            db.execute("DELETE FROM grace WHERE uid = ?1", [whom.uid])?;
             Ok((removed, overrides::all(db)?))
         })
         .await
@@ -92,8 +93,9 @@ impl Store {
         now: Moment,
     ) -> Result<u32, Error> {
         self.run(Durability::Power, move |db| {
-            proven(db, &proof, &requester, now)?;
             sweep(db, now)?;
+            // Used up only if the request is made: a refusal takes it back.
+            proof::consume(db, &proof, requester.uid, requester.uid, &requester.name, now)?;
             if let Some(id) = open_about(db, whom.uid)? {
                 return Err(Error::InvalidArgument(format!(
                     "a reset of {} was asked for already (request {id}); whoever may approve it sees it with `countersignctl approve`",
@@ -226,19 +228,14 @@ impl Store {
     }
 }
 
-/// Uses up the requester's proof of a factor of their own.
-fn proven(db: &Connection, proof: &[u8; 16], requester: &Actor, now: Moment) -> Result<(), Error> {
-    super::proof::consume(db, proof, requester.uid, requester.uid, &requester.name, now)
-}
-
 /// Takes every factor, and voids logins, enrollments and requests in flight.
 fn void(db: &Connection, uid: u32) -> Result<u32, Error> {
     let apps = db.execute("DELETE FROM totp WHERE uid = ?1", [uid])?;
     db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
     let sets = db.execute("DELETE FROM recovery_set WHERE uid = ?1", [uid])?;
     db.execute("DELETE FROM enrollment WHERE uid = ?1", [uid])?;
-    db.execute("DELETE FROM invitation WHERE uid = ?1", [uid])?;
     pending::discard_all(db, uid)?;
+    db.execute("DELETE FROM invitation WHERE uid = ?1", [uid])?;
     known_source::remove(db, uid)?;
     db.execute(
         "UPDATE login SET token = NULL, phase = 3, reason = 'reset',
