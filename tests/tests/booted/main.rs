@@ -3,6 +3,7 @@
 mod hardening;
 mod life;
 mod logins;
+mod sessions;
 
 use countersign_tests::booted::ROOT;
 use countersign_tests::{Booted, Pty, Secret};
