@@ -24,6 +24,7 @@ pub use overrides::{accept_clock, end_override, exempt, overridden_target, overr
 pub use people::{forget, unlock};
 pub use policy::explain;
 pub use prune::prune;
+pub(crate) use recovery::generate as generate_codes;
 pub use report::{host_status, log, status, users};
 pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_request, reset_requests};
 

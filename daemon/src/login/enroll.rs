@@ -2,14 +2,14 @@
 
 use super::tell::{later, question};
 use super::{LoginId, Step};
+use crate::admin::generate_codes;
 use crate::clock::{Moment, Stamp};
 use crate::decide::enrolling::Asking;
-use crate::decide::recovery::{Code, LENGTH, SALT_BYTES};
 use crate::decide::totp::{self, SECRET_BYTES};
 use crate::error::Error;
 use crate::host::Host;
 use crate::seal::{pending_row, totp_row};
-use crate::store::{NewCodes, NewPending, Proven};
+use crate::store::{NewPending, Proven};
 use crate::text::enrolling::{KeyCard, key, recovery_codes};
 use crate::{decide, people, qr, random};
 use countersign_config::Totp;
@@ -65,16 +65,8 @@ pub(super) async fn give_codes(host: &Host, login: &Showing<'_>, now: Moment) ->
     let secret = host.store.proven_secret(token, login.caller, now).await?;
     let secret = host.keys.open(&pending_row(login.uid, &token), &secret)?;
     let secret = host.keys.seal(&totp_row(login.uid), &secret)?;
-    let salt: [u8; SALT_BYTES] = random::bytes()?;
-    let mut codes = Vec::new();
-    for _ in 0..host.in_force().config.recovery.codes {
-        codes.push(Code::from_random(&random::bytes::<LENGTH>()?));
-    }
-    let shown: Vec<_> = codes.iter().map(Code::show).collect();
-    let asked = u32::from_le_bytes(random::bytes()?) % u32::try_from(codes.len().max(1)).unwrap_or(1);
-    let hashes: Option<Vec<_>> = host.hashing(move || codes.iter().map(|c| c.hash(&salt)).collect()).await?;
-    let hashes = hashes.ok_or_else(|| Error::unavailable("recovery codes cannot be hashed"))?;
-    let codes = NewCodes { salt, hashes, sealed: None };
+    let (shown, codes) = generate_codes(host, login.uid).await?;
+    let asked = u32::from_le_bytes(random::bytes()?) % u32::try_from(shown.len().max(1)).unwrap_or(1);
     host.store.prove_pending(token, login.caller, Proven { secret, codes, asked }, now).await?;
     let messages = vec![recovery_codes(&shown, asked)];
     Ok(question(login.id, Asking::ReadBack, asked, messages, login.service, login.begun, now))

@@ -275,7 +275,9 @@ fn inp_03_no_field_of_the_log_reaches_a_terminal_or_another_row() {
         drop(root.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, "Confirm", &confirm));
         let reset = ("bob", format!("because {}", p.chars().take(400).collect::<String>()), false);
         root.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Reset", &reset).expect("a reason is a reason");
-        let enroll = root.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Enroll", p).expect_err("nobody");
+        let whom = (p.as_str(), "", "", "");
+        let enroll =
+            root.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Enroll", &whom).expect_err("nobody");
         assert_eq!(enroll.name, error::NOT_FOUND);
         assert_clean(&enroll.text, "the daemon's sentence");
     }

@@ -94,7 +94,8 @@ fn live(t: &mut Fixture, secrets: &mut Secrets) {
 /// Enrollments that come to nothing, or are taken away.
 fn enroll(t: &Fixture, secrets: &mut Secrets) {
     let mut root = Wire::on(&t.bus);
-    let begun = root.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Enroll", &"bob").expect("an enrollment");
+    let begun = root.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Enroll", &("bob", "", "", ""));
+    let begun = begun.expect("an enrollment");
     let (id, _, secret, _, _): (String, String, String, String, String) =
         begun.body().deserialize().expect("an enrollment");
     secrets.add("the id of an enrollment", id.as_bytes());
