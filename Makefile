@@ -71,6 +71,8 @@ install:
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.service
 	install -D -m 644 packaging/usr/share/dbus-1/system-services/org.countersign1.Mailer.service \
 		$(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.countersign1.Mailer.service
+	install -D -m 644 packaging/usr/share/countersign/templates/code.txt \
+		$(DESTDIR)$(PREFIX)/share/countersign/templates/code.txt
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/countersign
 	test -e $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml || \
 		install -m 644 config/countersign.toml $(DESTDIR)$(SYSCONFDIR)/countersign/countersign.toml

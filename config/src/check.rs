@@ -130,12 +130,22 @@ fn warnings(blocks: &[Block], problems: &Report<'_>) -> Vec<String> {
             let place = problems.file_and_line(spot.unwrap_or(block.header));
             warnings.push(format!("{place}: policy \"{}\" {text}", policy.name));
         };
-        if policy.factors.contains(&Factor::Email) {
+        if policy.factors == [Factor::Email] {
             warn(
                 block.factors,
-                "lists \"email\", and this version sends no codes by e-mail yet; whoever has no other \
-                 factor cannot log in under it",
+                "has \"email\" as its only factor: whoever reads somebody's mail needs only the password; \
+                 NIST SP 800-63B does not count mail as a second factor at all",
             );
+        }
+        if policy.factors.contains(&Factor::Email) {
+            let mut text = "lists \"email\", and this version finds addresses only by the policy's address = \
+                            \"{user}@example.org\": nobody can set one yet, user records are not asked, and no \
+                            notices are mailed"
+                .to_owned();
+            if policy.address.is_none() {
+                text.push_str("; it has none, so nobody under it gets a code by e-mail");
+            }
+            warn(block.factors, &text);
         }
         if policy.deadline.is_some() && policy.require == Require::Enrolled {
             warn(

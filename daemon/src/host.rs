@@ -6,6 +6,7 @@ use crate::decide::policy::{Decision, Person, Resolution, Source, Tri};
 use crate::decide::throttle::Cap;
 use crate::error::Error;
 use crate::in_force::{InForce, Policies};
+use crate::mail::Post;
 use crate::people::Directory;
 use crate::seal::Keys;
 use crate::store::{Closed, Layout, Store, View, read_key};
@@ -27,6 +28,8 @@ pub struct Host {
     /// What was decided of single persons, as it is in the store.
     overrides: RwLock<Arc<Overrides>>,
     changing: Mutex<()>,
+    /// The way to the mailer.
+    pub post: Post,
     hasher: Semaphore,
     /// Looks up who can become root.
     admins: Directory,
@@ -55,6 +58,7 @@ impl Host {
             policies: Policies::open(config, also_owner, layout, Arc::clone(&keys), clock.clone())?,
             keys,
             clock,
+            post: Post::default(),
             hasher: Semaphore::new(1),
             admins: Directory::new(
                 ADMIN_GROUPS

@@ -6,6 +6,7 @@ use crate::decide::weaken::weakened;
 use crate::error::Error;
 use crate::journal;
 use crate::last_good::{self, Files};
+use crate::mail;
 use crate::people::Directory;
 use crate::seal::Keys;
 use crate::store::Layout;
@@ -112,7 +113,7 @@ impl Policies {
                 &[("why", &one_line(trouble))],
             );
         }
-        for warning in warnings(&config, &clock) {
+        for warning in warnings(&config, &clock).into_iter().chain(mail::trouble(&config)) {
             journal::warning("policy", &[("warning", &warning)]);
         }
         Ok(Self {
@@ -210,6 +211,10 @@ impl Policies {
         let refused = |problems: countersign_config::Problems| Error::InvalidArgument(problems.to_string());
         let files = countersign_config::read(&self.file, self.also_owner).map_err(refused)?;
         let config = countersign_config::parse_all(&files).map_err(refused)?;
+        let templates = mail::trouble(&config);
+        if !templates.is_empty() {
+            return Err(Error::InvalidArgument(templates.join("\n")));
+        }
         let next = InForce::new(config);
         let mut warnings = warnings(&next.config, &self.clock);
         let missing = Directory::missing_groups(&next.config);

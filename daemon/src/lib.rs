@@ -17,6 +17,7 @@ mod in_force;
 mod journal;
 mod last_good;
 mod login;
+mod mail;
 pub mod mailer;
 mod notice_text;
 mod people;

@@ -1,6 +1,7 @@
 //! Every sentence that a person can see during a login stands here, ready for translation.
 //! English now. The module composes none of them.
 
+pub mod email;
 pub mod enrolling;
 
 use countersign_protocol::login::{STYLE_ERROR, STYLE_INFO};

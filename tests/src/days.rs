@@ -30,6 +30,15 @@ impl Days {
     /// When it does not become ready.
     #[must_use]
     pub fn start(world: &World) -> Self {
+        Self::start_with(world, CONFIG)
+    }
+
+    /// With another configuration.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[must_use]
+    pub fn start_with(world: &World, config: &str) -> Self {
         let offset = Scratch::new("boottime");
         std::fs::write(offset.join("s"), "0").expect("our own file");
         let script = format!(
@@ -37,7 +46,7 @@ impl Days {
             offset.join("s").display()
         );
         let bus = PrivateBus::start(0);
-        let setup = DaemonSetup::new(world, CONFIG).uid(0).clock(&Arc::new(Clock::new()));
+        let setup = DaemonSetup::new(world, config).uid(0).clock(&Arc::new(Clock::new()));
         let daemon = setup.wrapped_by(&["sh", "-c", &script]).start(world, &bus);
         Self { daemon, bus, offset, passed: 0 }
     }

@@ -61,6 +61,13 @@ impl Mailer {
         Self { dir, config, address: bus.address(), uid, sender: world.daemon_uid(), process: None }
     }
 
+    /// Takes letters from another uid than the daemon's.
+    #[must_use]
+    pub fn from_uid(mut self, uid: u32) -> Self {
+        self.sender = uid;
+        self
+    }
+
     /// Writes the configuration; it is read for each letter.
     pub fn configure(&self, config: &str) {
         fs::write(&self.config, config).expect("write the configuration");

@@ -8,7 +8,10 @@ use crate::journal;
 /// whose logins are over.
 pub async fn prune(host: &Host) {
     let swept = match host.clock.now() {
-        Ok(now) => host.store.sweep_pending(now).await,
+        Ok(now) => match host.store.sweep_pending(now).await {
+            Ok(_) => host.store.sweep_email(now).await,
+            Err(e) => Err(e),
+        },
         Err(e) => Err(e.into()),
     };
     if let Err(e) = swept {

@@ -18,6 +18,8 @@ use zbus::connection::Builder;
 
 /// How often the attempt log is pruned.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+/// How long the end waits for calls that were taken; an answer waits for a letter 1.5 s at most.
+const PATIENCE_AT_END: Duration = Duration::from_secs(3);
 
 /// Serves the bus at this address until SIGTERM or SIGINT.
 ///
@@ -40,6 +42,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
         .map_err(|e| {
             Error::unavailable(format!("the bus at {address} does not have us as {}: {e}", names::BUS_NAME))
         })?;
+    host.post.reach_by(Some(bus.clone()));
     journal::notice("ready", &[("version", env!("CARGO_PKG_VERSION"))]);
     if let Err(e) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         journal::warning(
@@ -69,7 +72,9 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // Calls that were taken are answered; nothing new is.
-    bus.graceful_shutdown().await;
+    host.post.reach_by(None);
+    // A letter that is on its way holds the bus too; the mailer has it, and goes on without us.
+    let _ = tokio::time::timeout(PATIENCE_AT_END, bus.graceful_shutdown()).await;
     journal::notice("stopped", &[]);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What one typed answer does to a login.
 
+use super::email;
 use super::enrolling::{self, Asking, Move, Position, Shown};
 use super::recovery::Code;
 use super::throttle::{Cap, Lane, Tally};
@@ -17,11 +18,13 @@ pub enum Typed {
     Help,
     /// `later`: without a factor this time.
     Later,
+    /// `email` or `resend`: have a code sent.
+    Email,
     /// `enroll`: set up a new phone.
     Enroll,
     /// `no`: go on without.
     No,
-    /// Digits of an authenticator code.
+    /// Digits of an authenticator code, or of a code by e-mail.
     Digits(zeroize::Zeroizing<String>),
     /// The shape of a recovery code.
     Recovery(Code),
@@ -35,16 +38,21 @@ impl Typed {
     pub fn parse(answer: &[u8]) -> Self {
         let Ok(text) = std::str::from_utf8(answer) else { return Self::Other };
         let text = text.trim();
-        for (word, typed) in
-            [("?", Self::Help), ("later", Self::Later), ("enroll", Self::Enroll), ("no", Self::No)]
-        {
+        for (word, typed) in [
+            ("?", Self::Help),
+            ("later", Self::Later),
+            ("email", Self::Email),
+            ("resend", Self::Email),
+            ("enroll", Self::Enroll),
+            ("no", Self::No),
+        ] {
             if text.eq_ignore_ascii_case(word) {
                 return typed;
             }
         }
         let digits: zeroize::Zeroizing<String> =
             zeroize::Zeroizing::new(text.chars().filter(|c| *c != ' ').collect());
-        if matches!(digits.len(), 6 | 8) && digits.bytes().all(|b| b.is_ascii_digit()) {
+        if matches!(digits.len(), 6..=10) && digits.bytes().all(|b| b.is_ascii_digit()) {
             return Self::Digits(digits);
         }
         Code::parse(text).map_or(Self::Other, Self::Recovery)
@@ -99,6 +107,8 @@ pub struct Facts {
     pub read_back: bool,
     /// What a scratch code of an imported authenticator it is, if it has the shape.
     pub scratch: RecoveryMatch,
+    /// Codes by e-mail, where this login can have some.
+    pub email: Option<email::Way>,
 }
 
 /// Why an answer was wrong.
@@ -106,6 +116,8 @@ pub struct Facts {
 pub enum Reason {
     /// It matches nothing.
     WrongCode,
+    /// It was sent by e-mail for this login, too long ago.
+    CodeExpired,
     /// It was right once and is used up; seconds until the next code, for authenticators.
     CodeReused(Option<i64>),
     /// It is the code of another time. The step is used up with it.
@@ -150,6 +162,10 @@ pub enum Ruling {
         /// The lane it was judged in.
         lane: Lane,
     },
+    /// A code was asked for by e-mail; costs no try.
+    Mail(email::Order),
+    /// Right: the code that was sent by e-mail for this login.
+    EmailCode,
     /// An answer to a prompt on the way to a new factor.
     Enrolling(Move),
 }
@@ -162,6 +178,7 @@ pub fn rule(typed: &Typed, facts: &Facts, now: Moment) -> Ruling {
     match typed {
         // A word that is no answer here is no guess either.
         Typed::Help | Typed::Later | Typed::Enroll | Typed::No => Ruling::Explain,
+        Typed::Email => rule_mail(facts, now),
         Typed::Recovery(_) => rule_recovery(facts, now),
         Typed::Digits(code) => rule_digits(code, facts, now),
         Typed::Other => {
@@ -198,14 +215,27 @@ fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
     // Scratch codes have 27 bits: they can be guessed like the codes of an app, so they are judged
     // and charged like those, and a closed lane is closed to them too.
     let lane = facts.lane;
+    match (facts.email.as_ref().map_or(email::Match::Wrong, |way| way.check(now)), facts.scratch) {
+        (email::Match::Right, _) => return Ruling::EmailCode,
+        (_, RecoveryMatch::Fresh(id)) => return Ruling::Recovery { id, lane },
+        (email::Match::Expired, _) => {
+            return Ruling::Wrong { lane, reason: Reason::CodeExpired, charge: false };
+        }
+        (email::Match::Wrong, RecoveryMatch::Used | RecoveryMatch::Wrong) => {}
+    }
     match (facts.scratch, reused) {
-        (RecoveryMatch::Fresh(id), _) => Ruling::Recovery { id, lane },
         (_, Some(wait)) => Ruling::Wrong { lane, reason: Reason::CodeReused(Some(wait)), charge: false },
         (RecoveryMatch::Used, None) => {
             Ruling::Wrong { lane, reason: Reason::CodeReused(None), charge: false }
         }
-        (RecoveryMatch::Wrong, None) => wrong(lane, clock_off(code, facts, now).unwrap_or(Reason::WrongCode)),
+        (_, None) => wrong(lane, clock_off(code, facts, now).unwrap_or(Reason::WrongCode)),
     }
+}
+
+/// Where no code can be sent the word is no answer, and no guess either.
+fn rule_mail(facts: &Facts, now: Moment) -> Ruling {
+    let Some(way) = &facts.email else { return Ruling::Explain };
+    closed(facts.lane, &facts.tally, facts, now).unwrap_or(Ruling::Mail(way.order(now)))
 }
 
 /// Only for somebody who may be told.
@@ -297,6 +327,7 @@ mod tests {
             shown: false,
             read_back: false,
             scratch: RecoveryMatch::Wrong,
+            email: None,
         }
     }
 

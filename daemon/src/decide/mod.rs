@@ -7,6 +7,7 @@
 pub mod answer;
 #[cfg(test)]
 mod dice;
+pub mod email;
 pub mod enrolling;
 pub mod explain;
 pub mod impact;

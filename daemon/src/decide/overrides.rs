@@ -218,6 +218,7 @@ fn terms_for(config: &Config, person: &Person, certain: bool) -> Terms {
             enroll: if certain { Enroll::Invited } else { Enroll::Admin },
             deadline: None,
             names_people: true,
+            mail: None,
         })
 }
 

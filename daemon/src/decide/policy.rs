@@ -4,7 +4,9 @@
 //! [`walk`] is the one reading of the policies; [`decide`] and `policy explain` both look at it, so
 //! they cannot disagree. What was decided of single persons comes before it: [`super::overrides`].
 
-use countersign_config::{Config, Deadline, Enroll, Factor, GroupRef, Network, Policy, Require, Status};
+use countersign_config::{
+    AddressPattern, Config, Deadline, Enroll, Factor, GroupRef, Network, Policy, Require, Status,
+};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -130,6 +132,19 @@ pub struct Terms {
     /// Whether the policy names groups or users. One that does not is no permission for system
     /// accounts to enroll in a login.
     pub names_people: bool,
+    /// How codes by e-mail are sent; `None` where they are no factor.
+    pub mail: Option<Mail>,
+}
+
+/// How a policy sends codes by e-mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The account that sends them.
+    pub mailbox: String,
+    /// How an address is made of a name.
+    pub pattern: Option<AddressPattern>,
+    /// The letter; `None` is the usual one.
+    pub template: Option<String>,
 }
 
 impl Terms {
@@ -142,6 +157,7 @@ impl Terms {
             enroll: Enroll::Admin,
             deadline: None,
             names_people: false,
+            mail: None,
         }
     }
 
@@ -157,8 +173,15 @@ impl Terms {
             enroll: if certain { policy.enroll } else { Enroll::Admin },
             deadline: policy.deadline.filter(|_| certain),
             names_people: policy.groups.is_some() || policy.users.is_some(),
+            mail: mail(policy).filter(|_| certain),
         }
     }
+}
+
+/// The weaker factor is one only where a policy lists it.
+fn mail(policy: &Policy) -> Option<Mail> {
+    let mailbox = policy.mailbox.clone().filter(|_| policy.factors.contains(&Factor::Email))?;
+    Some(Mail { mailbox, pattern: policy.address.clone(), template: policy.template.clone() })
 }
 
 /// What policy says of one login.

@@ -3,7 +3,7 @@
 use super::enroll::{Showing, show_key};
 use super::origin::Origin;
 use super::tell::{later, question};
-use super::{LoginId, Step, bounded};
+use super::{LoginId, Step, bounded, email, respond};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, locked_at_begin};
 use crate::decide::enrolling::{Asking as Question, Newcomer, Opening, may_enroll, open};
@@ -18,6 +18,7 @@ use crate::{journal, notice_text};
 use countersign_protocol::login::{FirstFactor, Verdict};
 use countersign_protocol::names::OWN_SERVICE;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What the module tells of a login. Names are data: nothing here is trusted to be well formed.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ pub struct BeginRequest {
 /// # Errors
 /// `NotAuthorized` when a caller other than root begins a login for somebody else; `Unavailable`
 /// when the store cannot be read or written and a second factor may be required.
-pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<Step, Error> {
+pub async fn begin(host: &Arc<Host>, caller: u32, request: BeginRequest) -> Result<Step, Error> {
     let now = host.clock.now()?;
     // This login is judged by the policies of now, whatever is applied while it goes on.
     let force = host.in_force();
@@ -67,7 +68,10 @@ pub async fn begin(host: &Host, caller: u32, request: BeginRequest) -> Result<St
         None => None,
     };
     let id = LoginId::new()?;
-    let row = describe(host, &force, &person, origin, uid, caller, id, &decision, &request);
+    let mut row = describe(host, &force, &person, origin, uid, caller, id, &decision, &request);
+    if let (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms), true) = (&decision, resolved) {
+        row.mail_to = email::mail_to(&force, terms, &request.user);
+    }
     match decision {
         Decision::Required(terms) => {
             ask(host, id, row, now, Asking { everyone: true, terms, force, resolved }).await
@@ -138,13 +142,20 @@ fn describe(
         payer: if uid.is_some() && (passed || caller != 0) { Payer::Person } else { Payer::Source },
         talk: passed && caller == 0 && uid.is_some(),
         policy: policy.to_owned(),
+        mail_to: None,
         may_enroll: resolved && terms.zip(uid).is_some_and(|(terms, uid)| may_enroll(terms, uid)),
         rules: force.config.hash.clone(),
     }
 }
 
 /// Policy asks (or may ask): what the person is shown depends on what they have.
-async fn ask(host: &Host, id: LoginId, row: LoginRow, now: Moment, asking: Asking) -> Result<Step, Error> {
+async fn ask(
+    host: &Arc<Host>,
+    id: LoginId,
+    row: LoginRow,
+    now: Moment,
+    asking: Asking,
+) -> Result<Step, Error> {
     let begun = row.clone();
     let reply = host
         .store
@@ -153,14 +164,22 @@ async fn ask(host: &Host, id: LoginId, row: LoginRow, now: Moment, asking: Askin
             if opened.result.verdict == Verdict::NotRequired {
                 opened.result.messages.extend(notice_text::since_last_login(&row.user, &facts.untold));
             }
-            let (asking, later_until, reason) = (opened.asking, opened.until, opened.reason);
-            opened.map(|said| Begun { asking, later_until, reason, said })
+            let (question, later_until, reason) = (opened.asking, opened.until, opened.reason);
+            let mails = row.mail_to.is_some()
+                && row.talk
+                && reason.is_empty()
+                && email::unasked(&asking.terms, facts.authenticators > 0, question);
+            opened.map(|said| Begun { asking: question, later_until, reason, mails, said })
         })
         .await?;
     let Said { verdict, messages } = reply.said;
     if verdict != Verdict::Ask {
         note(&begun, verdict, reply.reason);
         return Ok(Step::end(id, verdict, messages));
+    }
+    if reply.mails {
+        // As if they had typed the word: there is nothing else that they could be asked for first.
+        return respond(host, begun.caller, id, &Zeroizing::new(b"email".to_vec())).await;
     }
     match (reply.asking, begun.uid) {
         (Question::FirstCode, Some(uid)) => {
@@ -191,6 +210,8 @@ struct Begun {
     asking: Question,
     later_until: Option<i64>,
     reason: &'static str,
+    /// A code goes out unasked.
+    mails: bool,
     said: Said,
 }
 
@@ -213,7 +234,10 @@ fn neutral() -> Judgement {
 
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
-    let has_factor = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.scratch_codes > 0;
+    let has_factor = facts.authenticators > 0
+        || facts.recovery_codes > 0
+        || facts.scratch_codes > 0
+        || row.mail_to.is_some();
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", "enroll", help);

@@ -2,7 +2,7 @@
 //! host-based). Nobody can be asked there, so where a second factor is required it is a refusal.
 
 use super::origin::Origin;
-use super::{LoginId, bounded};
+use super::{LoginId, bounded, email};
 use crate::clock::Moment;
 use crate::decide::answer::Payer;
 use crate::decide::enrolling::{Newcomer, Opening, open};
@@ -51,6 +51,15 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
             (false, false)
         }
     };
+    // A looked-up address counts as a factor where policy lists it.
+    let reachable = match &decision {
+        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => {
+            email::mail_to(&force, terms, &request.user).is_some()
+        }
+        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
+            false
+        }
+    };
     let reported = matches!(decision, Decision::ReportOnly { .. });
     let exempt = matches!(decision, Decision::Exempt { .. });
     let row = LoginRow {
@@ -70,6 +79,7 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         policy: decision.policy().to_owned(),
         may_enroll: false,
         rules: force.config.hash.clone(),
+        mail_to: None,
     };
     let terms = match decision {
         Decision::Required(terms) => Some(terms),
@@ -79,7 +89,7 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
     let result = host
         .store
         .begin(row, now, move |facts| {
-            let enrolled = facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
+            let enrolled = reachable || facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
             let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
             let grace = terms.as_ref().and_then(|terms| grace(terms, resolved, facts, now));
             if let (Some(until), false) = (grace, enrolled) {

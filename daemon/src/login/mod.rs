@@ -4,6 +4,7 @@ mod abandon;
 mod begin;
 mod check;
 mod confirm;
+mod email;
 mod enroll;
 mod origin;
 mod respond;
@@ -13,6 +14,7 @@ pub use abandon::abandon;
 pub use begin::{BeginRequest, begin};
 pub use check::{CheckRequest, check};
 pub use confirm::confirm;
+pub use email::mail_to;
 pub use respond::respond;
 
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use super::enroll::{Showing, give_codes, show_key};
 use super::tell::tell;
-use super::{LoginId, Step};
+use super::{LoginId, Step, email};
 use crate::clock::Moment;
 use crate::decide::answer::{Facts, RecoveryMatch, Ruling, Typed, rule};
 use crate::decide::enrolling::{Asking, Move};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 use crate::seal::{Keys, pending_row, scratch_hash};
-use crate::store::{AnswerRow, Answered, Judged, OpenLogin, Pending, SealedTotp, StoredScratch};
+use crate::store::{AnswerRow, Answered, Evidence, Judged, OpenLogin, Pending, SealedTotp, StoredScratch};
 use countersign_config::Config;
 use countersign_protocol::login::Verdict;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const LONGEST_ANSWER: usize = 256;
 /// # Errors
 /// `NotFound`, `Expired` or `Unavailable`, as the store says; none of them evaluated the answer.
 pub async fn respond(
-    host: &Host,
+    host: &Arc<Host>,
     caller: u32,
     id: LoginId,
     answer: &Zeroizing<Vec<u8>>,
@@ -37,14 +37,31 @@ pub async fn respond(
     let typed = Typed::parse(answer.get(..LONGEST_ANSWER.min(answer.len())).unwrap_or_default());
     let recovery = match &typed {
         Typed::Recovery(_) => hash_recovery(host, caller, id, answer, now).await?,
-        Typed::Help | Typed::Later | Typed::Enroll | Typed::No | Typed::Digits(_) | Typed::Other => None,
+        Typed::Help
+        | Typed::Later
+        | Typed::Email
+        | Typed::Enroll
+        | Typed::No
+        | Typed::Digits(_)
+        | Typed::Other => None,
+    };
+    // Made before it is known whether one is sent: the transaction holds no randomness.
+    let fresh = match &typed {
+        Typed::Email => Some(email::fresh(host, id)?),
+        _ => None,
+    };
+    let mailed = match &typed {
+        Typed::Digits(digits) => Some(email::hash(host, id, digits.as_bytes())),
+        _ => None,
     };
     let invitation = std::str::from_utf8(answer).ok().and_then(Invitation::parse);
+    let evidence = Evidence { recovery, email: mailed, fresh: fresh.as_ref().map(|(_, hash)| *hash) };
     let keys = Arc::clone(&host.keys);
     let force = host.in_force();
+    let limits = email::limits(&force.config.email);
     let answered = host
         .store
-        .answer(id.stored(), caller, now, recovery, move |login, row| {
+        .answer(id.stored(), caller, now, evidence, limits, move |login, row| {
             let facts = open_facts(&keys, &force.config, &typed, id, login, row)?;
             let asked_for = login.uid.filter(|_| login.at.asking == Asking::Invitation);
             let invitation = asked_for.map(|uid| keys.invitation(invitation.as_ref(), uid));
@@ -67,6 +84,9 @@ pub async fn respond(
             Shows::Key => show_key(host, &login, now).await,
             Shows::Codes => give_codes(host, &login, now).await,
         };
+    }
+    if let (Ruling::Mail(order), Some((code, _))) = (answered.ruling, &fresh) {
+        return Ok(email::answer(host, (id, caller), &answered, order, code, now).await);
     }
     let step = tell(host, id, &answered, now);
     if step.verdict != Verdict::Ask {
@@ -139,6 +159,7 @@ fn open_facts(
         shown: row.pending.as_ref().is_some_and(|p| p.has_codes),
         read_back: row.pending.as_ref().is_some_and(|p| p.read_back),
         scratch: match_scratch(keys, typed, login, &row.scratch),
+        email: row.email.as_ref().map(|email| email.way.clone()),
     })
 }
 

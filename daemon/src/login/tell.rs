@@ -3,6 +3,7 @@
 use super::{LoginId, Step};
 use crate::clock::{Moment, Stamp};
 use crate::decide::answer::{Reason, Ruling};
+use crate::decide::email::mask;
 use crate::decide::enrolling::{Asking, Miss, Move, seconds_left};
 use crate::host::Host;
 use crate::notice_text;
@@ -55,7 +56,9 @@ pub(super) fn later(until: Option<i64>, now: Moment) -> Option<Later> {
 fn answered(ruling: Ruling, done: &Answered, help: Option<&str>, now: Moment) -> (Verdict, Vec<Message>) {
     let left = done.next.map(|_| done.tries_left);
     match ruling {
-        Ruling::Totp { .. } => (Verdict::Allow, vec![]),
+        Ruling::Totp { .. } | Ruling::EmailCode => (Verdict::Allow, vec![]),
+        // Told by `email`.
+        Ruling::Mail(_) => (Verdict::Deny, vec![]),
         Ruling::Recovery { .. } => {
             let offered = done.next == Some(Asking::Offer);
             let verdict = if offered { Verdict::Ask } else { Verdict::Allow };
@@ -72,6 +75,9 @@ fn answered(ruling: Ruling, done: &Answered, help: Option<&str>, now: Moment) ->
         }
         Ruling::Wrong { .. } if done.closed_for > 0 => {
             (Verdict::Deny, text::locked(Some(done.closed_for), false, help))
+        }
+        Ruling::Wrong { reason: Reason::CodeExpired, .. } => {
+            (ask_or_deny(done), vec![text::email::expired()])
         }
         Ruling::Wrong { reason: Reason::CodeReused(wait), .. } => {
             (ask_or_deny(done), vec![text::code_reused(wait)])
@@ -108,6 +114,10 @@ fn enrolling(ruled: Move, done: &Answered, help: Option<&str>, now: Moment) -> (
 
 fn explain(done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
     match done.next {
+        Some(Asking::Code) if done.mail_to.is_some() => {
+            let masked = done.mail_to.as_ref().map_or_else(String::new, |to| mask(&to.address));
+            (Verdict::Ask, vec![text::email::what_to_type(&masked, done.has_app)])
+        }
         Some(asking) => {
             let later = later(done.at.later_until, now);
             let text = enrolling::what_to_type(asking, later, done.at.passed, done.asked_back);

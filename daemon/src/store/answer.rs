@@ -3,12 +3,14 @@
 
 use super::begin::{Phase, lane_of, subject_of};
 use super::carry::carry_out;
+use super::email::{self, EmailRow, MailTo};
 use super::notice::Untold;
 use super::pending::{self, Pending};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
 use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, RecoveryMatch, Ruling};
+use crate::decide::email::Limits;
 use crate::decide::enrolling::{Asking, Position};
 use crate::decide::recovery::SALT_BYTES;
 use crate::decide::throttle::{Lane, Tally};
@@ -92,6 +94,8 @@ pub struct AnswerRow {
     pub pending: Option<Pending>,
     /// Scratch codes of an imported authenticator.
     pub scratch: Vec<StoredScratch>,
+    /// Codes by e-mail, where this login can have some.
+    pub email: Option<EmailRow>,
 }
 
 /// A scratch code as stored.
@@ -132,6 +136,10 @@ pub struct Answered {
     pub untold: Untold,
     /// Which of the codes shown must be typed back, from 0.
     pub asked_back: u32,
+    /// Where codes by e-mail go, if this login can have some.
+    pub mail_to: Option<MailTo>,
+    /// Whether the person has another factor than that.
+    pub has_app: bool,
 }
 
 /// What an answer is judged to be.
@@ -142,6 +150,17 @@ pub struct Judged {
     pub ruling: Ruling,
     /// The keyed hash of the invitation that was typed, where one was asked for.
     pub invitation: Option<[u8; 32]>,
+}
+
+/// What a typed answer is, in the only forms in which it is compared with what is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence {
+    /// The hash of a recovery code.
+    pub recovery: Option<[u8; 32]>,
+    /// The keyed hash of what may be a code by e-mail, bound to this login.
+    pub email: Option<[u8; 32]>,
+    /// The same of the code that is sent now, if one is.
+    pub fresh: Option<[u8; 32]>,
 }
 
 impl Store {
@@ -189,14 +208,15 @@ impl Store {
         token: [u8; 16],
         caller: u32,
         now: Moment,
-        recovery_hash: Option<[u8; 32]>,
+        evidence: Evidence,
+        limits: Limits,
         judge: impl FnOnce(&OpenLogin, &AnswerRow) -> Result<Judged, Error> + Send + 'static,
     ) -> Result<Answered, Error> {
         self.run(Durability::Power, move |db| {
             let login = open_login(db, &token, caller, now)?;
-            let facts = facts(db, &login, recovery_hash, now)?;
+            let facts = facts(db, &login, &evidence, limits, now)?;
             let judged = judge(&login, &facts)?;
-            carry_out(db, &login, &facts, judged, now)
+            carry_out(db, &login, &facts, &evidence, judged, now)
         })
         .await
     }
@@ -268,7 +288,8 @@ fn recovery_lane(login: &OpenLogin) -> Lane {
 fn facts(
     db: &Connection,
     login: &OpenLogin,
-    recovery_hash: Option<[u8; 32]>,
+    evidence: &Evidence,
+    limits: Limits,
     now: Moment,
 ) -> Result<AnswerRow, Error> {
     let lane = lane_of(db, login.payer, login.uid, login.console, &login.source_key, now)?;
@@ -282,6 +303,7 @@ fn facts(
         recovery: RecoveryMatch::Wrong,
         pending: None,
         scratch: Vec::new(),
+        email: None,
     };
     let Some(uid) = login.uid else { return Ok(facts) };
     facts.in_a_row = tally::in_a_row(db, uid)?;
@@ -305,8 +327,11 @@ fn facts(
         })?
         .collect::<Result<_, _>>()?;
     if login.at.asking != Asking::Code {
-        facts.pending = pending::find(db, login.id, recovery_hash.as_ref())?;
-    } else if let Some(hash) = recovery_hash {
+        facts.pending = pending::find(db, login.id, evidence.recovery.as_ref())?;
+        return Ok(facts);
+    }
+    facts.email = email::find(db, login, evidence.email.as_ref(), limits, now)?;
+    if let Some(hash) = evidence.recovery {
         facts.recovery = match_recovery(db, uid, &login.user, &hash)?;
     }
     Ok(facts)

@@ -1,5 +1,6 @@
 //! Opening a login: the facts it needs, and its row in the attempt log.
 
+use super::email::{self, MailTo};
 use super::notice::{self, Untold};
 use super::worker::{Durability, Store};
 use super::{grace, invitation, known_source, tally};
@@ -79,6 +80,8 @@ pub struct LoginRow {
     pub may_enroll: bool,
     /// The hash of the policies in force.
     pub rules: String,
+    /// Where codes by e-mail could go.
+    pub mail_to: Option<MailTo>,
 }
 
 /// How a login begins.
@@ -292,5 +295,8 @@ fn insert<T>(
         row.may_enroll,
         opened.until,
     ])?;
+    if let (Some(to), true, Phase::Asked) = (&row.mail_to, row.talk, opened.phase) {
+        email::open(db, db.last_insert_rowid(), to)?;
+    }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Carrying a ruling out: charge, consumption, the next question and the log row, in the transaction
 //! that the ruling was made in.
 
-use super::answer::{AnswerRow, Answered, Judged, OpenLogin};
+use super::answer::{AnswerRow, Answered, Evidence, Judged, OpenLogin};
 use super::begin::{Phase, subject_of};
 use super::invitation::{self, Taken};
 use super::notice::{self, Kind as Notice, Untold};
-use super::{grace, known_source, pending, tally};
+use super::{email, grace, known_source, pending, tally};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, Reason, Ruling};
+use crate::decide::email::Order;
 use crate::decide::enrolling::{Asking, Miss, Move};
 use crate::decide::throttle::Lane;
 use crate::error::Error;
@@ -20,6 +21,7 @@ pub(super) fn carry_out(
     db: &Connection,
     login: &OpenLogin,
     facts: &AnswerRow,
+    evidence: &Evidence,
     Judged { ruling, invitation: typed }: Judged,
     now: Moment,
 ) -> Result<Answered, Error> {
@@ -35,6 +37,8 @@ pub(super) fn carry_out(
         recovery_left: 0,
         untold: Untold::default(),
         asked_back: facts.pending.as_ref().map_or(0, |p| p.asked),
+        mail_to: facts.email.as_ref().map(|email| email.to.clone()),
+        has_app: !facts.authenticators.is_empty(),
     };
     match ruling {
         Ruling::Explain => explain(db, login, &mut done)?,
@@ -57,6 +61,11 @@ pub(super) fn carry_out(
             succeed(db, login, facts, now, consumed, facts.lane, "totp")?;
         }
         Ruling::Recovery { id, lane } => recover(db, login, facts, (id, lane), now, &mut done)?,
+        Ruling::Mail(order) => mail(db, login, evidence, order, now, &mut done)?,
+        Ruling::EmailCode => {
+            let consumed = email::take(db, login.id)?;
+            succeed(db, login, facts, now, consumed, facts.lane, "email")?;
+        }
         Ruling::Enrolling(ruled) => enroll(db, login, (facts.lane, typed), ruled, now, &mut done)?,
     }
     if lets_in(&done) {
@@ -69,9 +78,9 @@ pub(super) fn carry_out(
 fn lets_in(done: &Answered) -> bool {
     done.next.is_none()
         && match done.ruling {
-            Ruling::Totp { .. } | Ruling::Recovery { .. } => true,
+            Ruling::Totp { .. } | Ruling::Recovery { .. } | Ruling::EmailCode => true,
             Ruling::Enrolling(ruled) => matches!(ruled, Move::Kept | Move::GoOn { .. } | Move::Later),
-            Ruling::Explain | Ruling::Locked(_) | Ruling::Wrong { .. } => false,
+            Ruling::Explain | Ruling::Mail(_) | Ruling::Locked(_) | Ruling::Wrong { .. } => false,
         }
 }
 
@@ -97,6 +106,31 @@ fn explain(db: &Connection, login: &OpenLogin, done: &mut Answered) -> Result<()
     Ok(())
 }
 
+/// A code that is asked for is written down before it is sent. Asking is an answer like `?`: it costs
+/// a round and no try, and gives none back.
+fn mail(
+    db: &Connection,
+    login: &OpenLogin,
+    evidence: &Evidence,
+    order: Order,
+    now: Moment,
+    done: &mut Answered,
+) -> Result<(), Error> {
+    explain(db, login, done)?;
+    match order {
+        Order::Send => {
+            let code = evidence.fresh.as_ref().ok_or_else(|| Error::unavailable("no code was made"))?;
+            email::order(db, login, code, now)
+        }
+        Order::Capped(_) => {
+            db.prepare_cached("UPDATE login SET reason = 'mail-capped' WHERE id = ?1")?
+                .execute([login.id])?;
+            Ok(())
+        }
+        Order::TooSoon(_) => Ok(()),
+    }
+}
+
 fn wrong(
     db: &Connection,
     login: &OpenLogin,
@@ -112,6 +146,7 @@ fn wrong(
     let word = match reason {
         Reason::WrongCode => "wrong-code",
         Reason::CodeReused(_) => "code-reused",
+        Reason::CodeExpired => "code-expired",
         Reason::ClockOff { id, step, .. } => {
             db.prepare_cached("UPDATE totp SET last_step = ?2 WHERE id = ?1 AND last_step < ?2")?
                 .execute((id, step))?;
@@ -139,6 +174,7 @@ fn miss(
     let phase = if more { Phase::Asked } else { Phase::Over };
     if !more {
         pending::discard(db, login.id)?;
+        email::close(db, login.id)?;
     }
     db.prepare_cached("UPDATE login SET misses = misses + 1 WHERE id = ?1")?.execute([login.id])?;
     write(db, login, now, &End { phase, state: "denied", factor: "", reason })
@@ -322,6 +358,8 @@ fn succeed(
             tally::clear(db, &tally::of_person(uid), lane)?;
         }
     }
+    // A code by e-mail that is still on its way lets nobody in any more.
+    email::close(db, login.id)?;
     write(db, login, now, &End { phase: Phase::Verified, state: "verified", factor, reason: "" })
 }
 

@@ -7,6 +7,7 @@
 mod answer;
 mod begin;
 mod carry;
+mod email;
 mod enrollment;
 mod factors;
 mod files;
@@ -32,9 +33,10 @@ mod sessions;
 mod tally;
 mod worker;
 
-pub use answer::{AnswerRow, Answered, Judged, OpenLogin, SealedTotp, StoredScratch};
+pub use answer::{AnswerRow, Answered, Evidence, Judged, OpenLogin, SealedTotp, StoredScratch};
 pub use begin::{BeginFacts, LoginRow, Opened, Phase};
 pub use carry::PENDING;
+pub use email::MailTo;
 pub use enrollment::{Begun, NewAuthenticator, NewCodes, PendingEnrollment, Right};
 pub use factors::{Owner, Resynced};
 pub use files::{Layout, read_key};

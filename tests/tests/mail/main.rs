@@ -1,6 +1,7 @@
 //! Mail: the mailer against servers good and bad.
 
 mod caller;
+mod codes;
 mod crowd;
 mod headers;
 mod hostile;

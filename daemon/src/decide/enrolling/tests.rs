@@ -15,6 +15,7 @@ fn terms(enroll: Enroll, deadline: Option<Deadline>) -> Terms {
         enroll,
         deadline,
         names_people: false,
+        mail: None,
     }
 }
 

@@ -239,3 +239,24 @@ CREATE TABLE reset_approval (
     name    TEXT    NOT NULL,
     UNIQUE (request, uid)
 ) STRICT;
+
+-- Logins in which codes can be sent by e-mail: where to, and the one live code as a keyed hash that is
+-- bound to the login. Gone with the login, with its use, and when another factor lets the person in.
+CREATE TABLE email_login (
+    login    INTEGER PRIMARY KEY,
+    address  TEXT NOT NULL,
+    mailbox  TEXT NOT NULL,
+    template TEXT NOT NULL,
+    code     BLOB,
+    boot     BLOB,
+    sent_ms  INTEGER
+) STRICT;
+
+-- Letters with codes of the last hour, for the caps per person and for the host.
+CREATE TABLE email_sent (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid   INTEGER NOT NULL,
+    boot  BLOB    NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX email_sent_by_uid ON email_sent (uid, id);

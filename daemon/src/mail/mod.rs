@@ -1,0 +1,8 @@
+//! Letters of the daemon: what is in them, and handing them to the mailer.
+
+mod letter;
+mod post;
+mod template;
+
+pub use letter::{Facts, code, trouble};
+pub use post::{Letter, Post, Sent};

@@ -1,0 +1,54 @@
+//! What a person hears of codes by e-mail. Addresses are masked by the caller.
+
+use super::{Message, span};
+use countersign_protocol::login::{STYLE_ERROR, STYLE_INFO};
+
+/// A code was sent, or is on its way.
+#[must_use]
+pub fn sent(to: &str, on_its_way: bool, valid_ms: i64, resend_ms: i64) -> Message {
+    let sent = if on_its_way { "A code is on its way" } else { "A code was sent" };
+    let (valid, resend) = (span(valid_ms), span(resend_ms));
+    (STYLE_INFO, format!("{sent} to {to}. It works for {valid}.\nNothing came? Type resend after {resend}."))
+}
+
+/// A code could not be sent.
+#[must_use]
+pub fn failed(to: &str, has_app: bool) -> Message {
+    let other = if has_app { "the code that your\nauthenticator app shows, or a" } else { "a" };
+    (
+        STYLE_ERROR,
+        format!(
+            "The code could not be sent to {to}: the mail server does not take it.\nType resend to try again, or {other} recovery code."
+        ),
+    )
+}
+
+/// A code was sent just now.
+#[must_use]
+pub fn too_soon(ms: i64) -> Message {
+    (STYLE_INFO, format!("A code was sent just now. Another one can be asked for in {}.", span(ms)))
+}
+
+/// Too many codes were sent.
+#[must_use]
+pub fn capped(ms: i64) -> Message {
+    (STYLE_ERROR, format!("Too many codes were sent. The next one can be asked for in {}.", span(ms)))
+}
+
+/// A code that was right came too late.
+#[must_use]
+pub fn expired() -> Message {
+    (STYLE_ERROR, "This code has expired. Type resend for a new one.".into())
+}
+
+/// The answer to `?`.
+#[must_use]
+pub fn what_to_type(to: &str, has_app: bool) -> Message {
+    let app = if has_app { "the code that your authenticator app shows,\n" } else { "" };
+    (
+        STYLE_INFO,
+        format!(
+            "Type {app}a code that was sent to you by e-mail, or one of your recovery codes.\nType email to have a code sent to {to}."
+        ),
+    )
+}
