@@ -241,3 +241,17 @@ fn rpl_16_what_another_login_showed_is_no_answer() {
     assert!(!theirs.passed(), "{theirs:#?}");
     assert_fresh_code_passes(&t, "alice", alice.app());
 }
+
+/// Codes that were shown in a login can be viewed like any others, where the configuration says so.
+#[test]
+fn viewable_codes_are_viewable_after_an_enrollment_in_a_login() {
+    require_all!();
+    let t = Fixture::configured(&format!("{}\n[recovery]\nviewable = true\n", config(AT_LOGIN)));
+    let mut bob = Enrollee::new(t.daemon.clock());
+    assert!(bob.enroll(&t.cs().visit("bob")).passed());
+    let seen = t.daemon.ctl().run(&["recovery-codes", "bob", "--view", "--reason", "x", "--json"]).ok();
+    for code in &bob.app().recovery {
+        assert!(seen.stdout.contains(code.as_str()), "{code} is not in {seen:?}");
+    }
+    assert_fresh_code_passes(&t, "bob", bob.app());
+}
