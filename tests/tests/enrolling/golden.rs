@@ -128,6 +128,9 @@ fn normal_word(word: &str) -> String {
     if date.len() == 10 && bare.len() == 8 && date.matches('-').count() == 2 {
         return word.replace(date, "[date]");
     }
+    if (word.len(), word.find(':'), bare.len()) == (5, Some(2), 4) {
+        return "[time]".into();
+    }
     match (word.len(), word.matches('-').count()) {
         (19, 3) => return "[recovery code]".into(),
         (11, 1) if word.find('-') == Some(5) => return "[invitation]".into(),
@@ -145,11 +148,59 @@ fn compare(name: &str, seen: &str) {
     assert_eq!(seen, golden, "{name} is not as in {}; it was:\n{seen}", path.display());
 }
 
-fn ssh<'a>(t: &'a Fixture, sshd: &Sshd, user: &str) -> Person<'a> {
-    let client = sshd.client(user, &["PreferredAuthentications=keyboard-interactive"], "echo in");
-    let mut person = Person::at(t, &client);
-    person.says("Password: ", &format!("{user}-password"));
-    person
+/// A way in: sshd with its client, or login(1) at a terminal.
+struct Door<'a> {
+    t: &'a Fixture,
+    sshd: Option<Sshd>,
+}
+
+impl<'a> Door<'a> {
+    fn ssh(t: &'a Fixture) -> Self {
+        Self { t, sshd: Some(Sshd::start(&t.world, &two_factor_lines(&t.module()))) }
+    }
+
+    fn login(t: &'a Fixture) -> Self {
+        std::fs::write("/etc/pam.d/login", two_factor_lines(&t.module()).join("\n") + "\n")
+            .expect("our own /etc");
+        Self { t, sshd: None }
+    }
+
+    /// Somebody who has typed their password.
+    fn open(&self, user: &str) -> Person<'a> {
+        let program = match &self.sshd {
+            Some(sshd) => sshd.client(user, &["PreferredAuthentications=keyboard-interactive"], "echo in"),
+            None => {
+                let mut login = Command::new("login");
+                login.arg("--").arg(user).env_clear();
+                login.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TERM", "dumb");
+                login
+            }
+        };
+        let mut person = Person::at(self.t, &program);
+        person.says("Password: ", &format!("{user}-password"));
+        person
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}-{what}", if self.sshd.is_some() { "ssh" } else { "login" })
+    }
+
+    /// They are in, do nothing, and leave.
+    fn is_in(&self, mut person: Person<'_>, what: &str) -> Enrollee {
+        if self.sshd.is_none() {
+            person.says("$ ", "exit");
+        }
+        person.ends(&self.name(what))
+    }
+
+    /// They are refused. login(1) asks who they are once more.
+    fn is_refused(&self, person: Person<'_>, what: &str) {
+        if self.sshd.is_some() {
+            person.ends(&self.name(what));
+        } else {
+            person.hangs_up_at("login: ", &self.name(what));
+        }
+    }
 }
 
 macro_rules! require_sshd {
@@ -159,104 +210,142 @@ macro_rules! require_sshd {
     };
 }
 
-#[test]
-fn sshd_first_enrollment_and_hang_ups() {
-    require_sshd!();
-    let t = Fixture::configured(&config(AT_LOGIN));
-    let sshd = Sshd::start(&t.world, &two_factor_lines(&t.module()));
-    ssh(&t, &sshd, BOB.name).hangs_up_at(FIRST_CODE, "ssh-hang-up-first-code");
-    let mut bob = ssh(&t, &sshd, BOB.name);
+macro_rules! require_login {
+    () => {
+        require_all!();
+        countersign_tests::require!(Tool("login"));
+    };
+}
+
+fn first_enrollment(door: &Door<'_>) {
+    door.open(BOB.name).hangs_up_at(FIRST_CODE, &door.name("hang-up-first-code"));
+    let mut bob = door.open(BOB.name);
     bob.first_code();
-    bob.hangs_up_at(READ_BACK, "ssh-hang-up-read-back");
-    let mut bob = ssh(&t, &sshd, BOB.name);
+    bob.hangs_up_at(READ_BACK, &door.name("hang-up-read-back"));
+    let mut bob = door.open(BOB.name);
     bob.says(FIRST_CODE, "?");
     bob.first_code();
     bob.says(READ_BACK, "xyzzy");
     bob.says(READ_BACK, "?");
     bob.read_back();
-    let bob = bob.ends("ssh-first-enrollment");
-    let mut again = ssh(&t, &sshd, BOB.name);
+    let bob = door.is_in(bob, "first-enrollment");
+    let mut again = door.open(BOB.name);
     again.says(CODE_PROMPT, &bob.app().code_in(0));
-    again.ends("ssh-after-enrollment");
+    door.is_in(again, "after-enrollment");
+}
+
+#[test]
+fn sshd_first_enrollment_and_hang_ups() {
+    require_sshd!();
+    let t = Fixture::configured(&config(AT_LOGIN));
+    first_enrollment(&Door::ssh(&t));
+}
+
+#[test]
+fn login_first_enrollment_and_hang_ups() {
+    require_login!();
+    let t = Fixture::configured(&config(AT_LOGIN));
+    first_enrollment(&Door::login(&t));
+}
+
+fn wrong_first_code(door: &Door<'_>) {
+    let mut bob = door.open(BOB.name);
+    for _ in 0..3 {
+        bob.types(FIRST_CODE, &mut |me| me.app().wrong_code(1));
+    }
+    door.is_refused(bob, "wrong-first-code");
 }
 
 #[test]
 fn sshd_wrong_first_code_three_times() {
     require_sshd!();
     let t = Fixture::configured(&config(AT_LOGIN));
-    let sshd = Sshd::start(&t.world, &two_factor_lines(&t.module()));
-    let mut bob = ssh(&t, &sshd, BOB.name);
-    for _ in 0..3 {
-        bob.types(FIRST_CODE, &mut |me| me.app().wrong_code(1));
-    }
-    bob.ends("ssh-wrong-first-code");
+    wrong_first_code(&Door::ssh(&t));
+}
+
+#[test]
+fn login_wrong_first_code_three_times() {
+    require_login!();
+    let t = Fixture::configured(&config(AT_LOGIN));
+    wrong_first_code(&Door::login(&t));
+}
+
+const GRACE: &str = "enroll = \"at-login\"\ngrace = \"14d\"";
+
+fn later(door: &Door<'_>) {
+    let mut bob = door.open(BOB.name);
+    bob.says(FIRST_CODE, "later");
+    door.is_in(bob, "later");
 }
 
 #[test]
 fn sshd_later() {
     require_sshd!();
-    let t = Fixture::configured(&config("enroll = \"at-login\"\ngrace = \"14d\""));
-    let sshd = Sshd::start(&t.world, &two_factor_lines(&t.module()));
-    let mut bob = ssh(&t, &sshd, BOB.name);
-    bob.says(FIRST_CODE, "later");
-    bob.ends("ssh-later");
+    let t = Fixture::configured(&config(GRACE));
+    later(&Door::ssh(&t));
+}
+
+#[test]
+fn login_later() {
+    require_login!();
+    let t = Fixture::configured(&config(GRACE));
+    later(&Door::login(&t));
+}
+
+fn recovery_and_new_phone(t: &Fixture, door: &Door<'_>) {
+    let old = t.daemon.enroll(ALICE.name);
+    let mut alice = door.open(ALICE.name);
+    alice.says(CODE_PROMPT, &old.recovery[0]);
+    alice.says(OFFER, "no");
+    door.is_in(alice, "recovery");
+    let mut alice = door.open(ALICE.name);
+    alice.says(CODE_PROMPT, &old.recovery[1]);
+    alice.hangs_up_at(OFFER, &door.name("hang-up-offer"));
+    let mut alice = door.open(ALICE.name);
+    alice.says(CODE_PROMPT, &old.recovery[2]);
+    alice.says(OFFER, "enroll");
+    alice.first_code();
+    alice.read_back();
+    door.is_in(alice, "new-phone");
 }
 
 #[test]
 fn sshd_recovery_and_new_phone() {
     require_sshd!();
     let t = Fixture::configured(&config(AT_LOGIN));
-    let old = t.daemon.enroll(ALICE.name);
-    let sshd = Sshd::start(&t.world, &two_factor_lines(&t.module()));
-    let mut alice = ssh(&t, &sshd, ALICE.name);
-    alice.says(CODE_PROMPT, &old.recovery[0]);
-    alice.says(OFFER, "no");
-    alice.ends("ssh-recovery");
-    let mut alice = ssh(&t, &sshd, ALICE.name);
-    alice.says(CODE_PROMPT, &old.recovery[1]);
-    alice.hangs_up_at(OFFER, "ssh-hang-up-offer");
-    let mut alice = ssh(&t, &sshd, ALICE.name);
-    alice.says(CODE_PROMPT, &old.recovery[2]);
-    alice.says(OFFER, "enroll");
-    alice.first_code();
-    alice.read_back();
-    alice.ends("ssh-new-phone");
+    recovery_and_new_phone(&t, &Door::ssh(&t));
+}
+
+#[test]
+fn login_recovery_and_new_phone() {
+    require_login!();
+    let t = Fixture::configured(&config(AT_LOGIN));
+    recovery_and_new_phone(&t, &Door::login(&t));
+}
+
+fn invited(t: &Fixture, door: &Door<'_>) {
+    door.is_refused(door.open(BOB.name), "not-invited");
+    let code = invite(t, BOB.name);
+    door.open(BOB.name).hangs_up_at(INVITATION, &door.name("hang-up-invitation"));
+    let mut bob = door.open(BOB.name);
+    bob.says(INVITATION, "?");
+    bob.says(INVITATION, "00000-00000");
+    bob.says(INVITATION, &code);
+    bob.first_code();
+    bob.read_back();
+    door.is_in(bob, "invited");
 }
 
 #[test]
 fn sshd_invited() {
     require_sshd!();
     let t = Fixture::configured(&config(""));
-    let sshd = Sshd::start(&t.world, &two_factor_lines(&t.module()));
-    ssh(&t, &sshd, BOB.name).ends("ssh-not-invited");
-    let code = invite(&t, BOB.name);
-    let mut bob = ssh(&t, &sshd, BOB.name);
-    bob.says(INVITATION, "?");
-    bob.says(INVITATION, "00000-00000");
-    bob.says(INVITATION, &code);
-    bob.first_code();
-    bob.read_back();
-    bob.ends("ssh-invited");
+    invited(&t, &Door::ssh(&t));
 }
 
 #[test]
-fn login_on_a_terminal_enrolls() {
-    require_all!();
-    countersign_tests::require!(Tool("login"));
-    let t = Fixture::configured(&config(AT_LOGIN));
-    std::fs::write("/etc/pam.d/login", two_factor_lines(&t.module()).join("\n") + "\n")
-        .expect("our own /etc");
-    let mut command = Command::new("login");
-    command
-        .arg("--")
-        .arg(BOB.name)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("TERM", "dumb");
-    let mut bob = Person::at(&t, &command);
-    bob.says("Password: ", &BOB.password());
-    bob.first_code();
-    bob.read_back();
-    bob.says("$ ", "exit");
-    bob.ends("login-first-enrollment");
+fn login_invited() {
+    require_login!();
+    let t = Fixture::configured(&config(""));
+    invited(&t, &Door::login(&t));
 }
