@@ -225,5 +225,5 @@ fn somebody_calls_on_the_bus() {
     let manager = "org.countersign1.Manager";
     assert!(Caller::on(&t.bus).call(manager, "HostStatus", &[]).is_ok());
     let dave = Caller::on(&t.bus).as_uid(DAVE.uid).call(manager, "HostStatus", &[]);
-    assert_eq!(dave.expect_err("not dave").name, "org.freedesktop.DBus.Error.AccessDenied");
+    assert_eq!(dave.expect_err("not dave").name, "org.countersign1.Error.NotAuthorized");
 }

@@ -1,6 +1,6 @@
 //! Logins of people: ssh in all its forms, sudo, su, the console; over reboots and power cuts.
 
-use crate::{CODE, PASSWORD, PATIENCE, protected, require_boot, ssh, ssh_command};
+use crate::{CODE, PASSWORD, PATIENCE, prompt_of, protected, require_boot, ssh, ssh_command};
 use countersign_tests::{Booted, Pty};
 
 #[test]
@@ -17,10 +17,10 @@ fn ssh_and_sudo_and_su_ask_for_a_code() {
     assert!(status.success() && !shown.contains(CODE), "carol is not staff: {shown}");
 
     let sudo = ["runuser", "-u", "alice", "--", "sudo", "-k", "id", "-un"];
-    let shown = answer(&host, &sudo, &[PASSWORD, &alice.recovery[0]]);
+    let shown = answer(&host, &sudo, &[PASSWORD, &alice.recovery[0], "no"]);
     assert!(shown.contains(CODE) && shown.ends_with("root\n"), "{shown}");
     let su = ["runuser", "-u", "carol", "--", "su", "-", "alice", "-c", "id -un"];
-    let shown = answer(&host, &su, &[PASSWORD, &alice.recovery[1]]);
+    let shown = answer(&host, &su, &[PASSWORD, &alice.recovery[1], "no"]);
     assert!(shown.contains(CODE) && shown.ends_with("alice\n"), "whose factor? the target's: {shown}");
     let root_may = host.ok("su - alice -c 'id -un'");
     assert_eq!(root_may, "alice\n", "root is asked for nothing");
@@ -85,7 +85,7 @@ fn rpl_09_a_used_code_stays_used_over_reboot_and_power_cut() {
     assert!(ssh(&host, "alice", &[&code], "true").0.success());
     host.power_cut();
     assert!(!ssh(&host, "alice", &[&code, &code, &code], "true").0.success(), "after a power cut");
-    assert!(ssh(&host, "alice", &[&alice.recovery[0]], "true").0.success(), "a fresh one passes");
+    assert!(ssh(&host, "alice", &[&alice.recovery[0], "no"], "true").0.success(), "a fresh one passes");
     host.reboot();
     let used = [alice.recovery[0].as_str(); 3];
     assert!(!ssh(&host, "alice", &used, "true").0.success(), "after a reboot");
@@ -111,8 +111,8 @@ fn avl_12_without_the_daemon_nobody_of_staff_gets_in_and_root_at_the_console_men
 /// Runs a program at a terminal and answers its prompts; gives what it showed.
 fn answer(host: &Booted, words: &[&str], answers: &[&str]) -> String {
     let mut pty = Pty::spawn(&host.command(words));
-    for (prompt, answer) in ["assword", CODE].iter().zip(answers) {
-        pty.expect(prompt);
+    for answer in answers {
+        pty.expect(prompt_of(answer));
         pty.send_line(answer);
     }
     let status = pty.wait(PATIENCE);

@@ -6,6 +6,7 @@ mod logins;
 mod sessions;
 
 use countersign_tests::booted::ROOT;
+use countersign_tests::enrolling::OFFER;
 use countersign_tests::{Booted, Pty, Secret};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ExitStatus, Stdio};
@@ -92,14 +93,14 @@ fn enroll(host: &Booted, user: &str) -> Secret {
     secret
 }
 
-/// An ssh login at a terminal: the password, then these answers to code prompts. Gives how it ended
+/// An ssh login at a terminal: the password, then these answers. Gives how it ended
 /// and what the terminal showed.
 fn ssh(host: &Booted, user: &str, answers: &[&str], command: &str) -> (ExitStatus, String) {
     let mut pty = Pty::spawn(&ssh_command(host, user, &[], command));
     if pty.expect_or_end("assword: ", PATIENCE) {
         pty.send_line(PASSWORD);
         for answer in answers {
-            if !pty.expect_or_end(CODE, PATIENCE) {
+            if !pty.expect_or_end(prompt_of(answer), PATIENCE) {
                 break;
             }
             pty.send_line(answer);
@@ -107,6 +108,15 @@ fn ssh(host: &Booted, user: &str, answers: &[&str], command: &str) -> (ExitStatu
     }
     let status = pty.wait(PATIENCE);
     (status, pty.transcript().to_owned())
+}
+
+/// Where somebody types this: "no" is for the offer of a new phone, after a recovery code.
+fn prompt_of(answer: &str) -> &'static str {
+    match answer {
+        PASSWORD => "assword",
+        "no" => OFFER,
+        _ => CODE,
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
