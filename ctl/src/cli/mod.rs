@@ -1,0 +1,151 @@
+//! The command line: the one definition that help, man page and completions come from. One file per family
+//! of verbs.
+
+mod email;
+mod host;
+mod import;
+mod parse;
+mod people;
+mod policy;
+mod reset;
+mod rules;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
+
+pub(crate) use email::{EmailTest, EmailVerb};
+pub(crate) use host::{Log, Status};
+pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
+pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
+pub(crate) use policy::{From, PolicyApply, PolicyCheck, PolicyExplain, PolicyImpact, PolicyVerb};
+pub(crate) use reset::{Approve, Forget, RequestReset, Reset, Unlock};
+pub(crate) use rules::{AcceptClock, Exempt, Require};
+
+/// Manage second factors for logins on this host.
+#[derive(Parser)]
+#[command(
+    name = "countersignctl",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized,\n\
+                  5 daemon unavailable, 6 a check found problems."
+)]
+pub(crate) struct Cli {
+    /// D-Bus address, for private set-ups
+    #[arg(long, global = true, value_name = "ADDRESS", default_value = SYSTEM_BUS_ADDRESS,
+          hide_default_value = true)]
+    pub(crate) bus: String,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Add an authenticator app, by QR code and first code
+    Enroll(Enroll),
+    /// Give an authenticator another name
+    Rename(Rename),
+    /// Remove an authenticator
+    Remove(Remove),
+    /// Put an authenticator right whose clock is off
+    Resync(Resync),
+    /// Count the recovery codes that are left, or make new ones
+    RecoveryCodes(RecoveryCodes),
+    /// Make a one-time code by which USER can enroll
+    Invite(Invite),
+    /// Show the state of the daemon, or of USER
+    Status(Status),
+    /// Show logins, newest first
+    Log(Log),
+    /// Show people who have a factor, by uid
+    Users(Users),
+    /// Remove all factors of USER, for a lost phone
+    Reset(Reset),
+    /// Ask for a reset of USER, a colleague who lost the phone
+    RequestReset(RequestReset),
+    /// Show resets that were asked for, and approve or refuse one
+    Approve(Approve),
+    /// Lift the locks of USER
+    Unlock(Unlock),
+    /// Forget the places from which USER passes unasked
+    Forget(Forget),
+    /// Let USER in without a second factor for a while, or list whom
+    Exempt(Exempt),
+    /// Require a second factor of USER in any case, or list of whom
+    Require(Require),
+    /// Take this host's clock for right after it once stood later
+    AcceptClock(AcceptClock),
+    /// Mail: what sends codes and notices
+    #[command(subcommand)]
+    Email(EmailVerb),
+    /// Check, explain and apply the policy file
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Take over the authenticators of other programs
+    #[command(subcommand, disable_help_subcommand = true)]
+    Import(ImportVerb),
+    /// Print one of the caller's own files; run by import as the owner
+    #[command(name = "read-own", hide = true)]
+    ReadOwn {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_bus_is_the_compiled_in_one() {
+        let cli = Cli::try_parse_from(["countersignctl", "users"]).expect("valid");
+        assert_eq!(cli.bus, SYSTEM_BUS_ADDRESS);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let usage = |args: &[&str]| Cli::try_parse_from(args.iter().copied()).is_err();
+        assert!(usage(&["countersignctl"]));
+        assert!(usage(&["countersignctl", "invite"]));
+        assert!(usage(&["countersignctl", "invite", "alice", "--minutes", "0"]));
+        assert!(usage(&["countersignctl", "invite", "alice", "--minutes", "1441"]));
+        assert!(usage(&["countersignctl", "enroll", "--name", "a\nb"]));
+        assert!(usage(&["countersignctl", "enroll", ""]));
+        assert!(usage(&["countersignctl", "reset", "alice"]));
+        assert!(usage(&["countersignctl", "reset", "alice", "--reason", " "]));
+        assert!(usage(&["countersignctl", "reset", "alice", "--reason", "a\nb"]));
+        assert!(usage(&["countersignctl", "request-reset", "alice"]));
+        assert!(usage(&["countersignctl", "approve", "0"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--refuse"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--reason", "no"]));
+        assert!(usage(&["countersignctl", "approve", "--yes"]));
+        assert!(usage(&["countersignctl", "approve", "3", "--json"]));
+        assert!(!usage(&["countersignctl", "approve", "3", "--refuse", "--reason", "no"]));
+        assert!(!usage(&["countersignctl", "approve", "--list", "--json"]));
+        assert!(usage(&["countersignctl", "log", "--limit", "0"]));
+        assert!(usage(&["countersignctl", "log", "-o"]));
+        assert!(usage(&["countersignctl", "email", "test"]));
+        assert!(usage(&["countersignctl", "email", "test", "a@b\nBcc: c@d"]));
+        assert!(usage(&["countersignctl", "policy"]));
+        assert!(usage(&["countersignctl", "policy", "explain"]));
+        assert!(usage(&["countersignctl", "policy", "explain", "alice", "--from", "host.example"]));
+        assert!(usage(&["countersignctl", "policy", "explain", "alice", "--service", "a/b"]));
+        assert!(!usage(&["countersignctl", "log", "--", "-o"]));
+        assert!(usage(&["countersignctl", "exempt", "--until", "2027-01-31"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--until", "soon", "--reason", "x"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--until", "+1d", "--end"]));
+        assert!(usage(&["countersignctl", "exempt", "alice", "--json"]));
+        assert!(usage(&["countersignctl", "require", "--end"]));
+        assert!(usage(&["countersignctl", "require", "alice", "--yes"]));
+        assert!(!usage(&["countersignctl", "require", "alice"]));
+    }
+}
