@@ -2,7 +2,7 @@
 
 use countersign_protocol::mailer::Stage;
 use countersign_protocol::manager::{
-    Applied, Explanation, Impact, Login, Override, Person, ResetRequest, Session,
+    Address, Applied, Explanation, Impact, Login, Override, Person, ResetRequest, Session,
 };
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -105,6 +105,26 @@ struct PersonLine<'p> {
     overrides: Vec<OverrideLine<'p>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grace: Option<GracePart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Option<Vec<AddressPart<'p>>>,
+}
+
+/// A part of a person, and one line of `email --json`.
+#[derive(Serialize)]
+struct AddressPart<'p> {
+    address: &'p str,
+    source: &'p str,
+    confirmed: Option<i64>,
+    by: Option<&'p str>,
+}
+
+fn address_part(one: &Address) -> AddressPart<'_> {
+    AddressPart {
+        address: &one.address,
+        source: &one.source,
+        confirmed: unless_never(one.confirmed),
+        by: (!one.by.is_empty()).then_some(&one.by),
+    }
 }
 
 #[derive(Serialize)]
@@ -197,6 +217,7 @@ pub(crate) fn person_in_full(person: &Person) -> String {
     to_line(&PersonLine {
         confirmed: Some(confirmed.collect()),
         notices: Some(notices.collect()),
+        addresses: Some(person.addresses.iter().map(address_part).collect()),
         ..person_line(person)
     })
 }
@@ -222,6 +243,7 @@ fn person_line(person: &Person) -> PersonLine<'_> {
         last_verified: unless_never(person.last_verified),
         confirmed: None,
         notices: None,
+        addresses: None,
         overrides: person.overrides.iter().map(override_line).collect(),
         grace: (person.grace.until != 0)
             .then_some(GracePart { until: person.grace.until, laters: person.grace.laters }),
@@ -600,6 +622,7 @@ pub(crate) mod tests {
             notices: vec![Notice { at: 8, kind: "enrolled".into(), detail: "app".into(), told: 0 }],
             overrides: vec![],
             grace: Grace::default(),
+            addresses: vec![],
         };
         assert_eq!(
             person(&one),
@@ -613,7 +636,7 @@ pub(crate) mod tests {
         let more = "\"last_verified\":null,\
                     \"confirmed\":[{\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":7}],\
                     \"notices\":[{\"at\":8,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}],\
-                    \"overrides\":[]}";
+                    \"overrides\":[],\"addresses\":[]}";
         assert!(full.ends_with(more), "{full}");
     }
 }

@@ -1,6 +1,6 @@
 //! `status [USER]`: the daemon, or one person.
 
-use countersign_protocol::manager::{ManagerProxy, Person};
+use countersign_protocol::manager::{Address, ManagerProxy, Person};
 
 use crate::cli::Status;
 use crate::errors::Failure;
@@ -92,6 +92,7 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
     shown.extend(person.locks.iter().map(|lock| text::lock(&screen.show(&lock.lane), &opens(lock.seconds))));
     let decided = person.overrides.iter().map(|one| overrides::sentence(one, screen));
     shown.extend(decided.map(|sentence| text::overridden_line(&sentence)));
+    shown.extend(person.addresses.iter().map(|one| address_line(one, screen)));
     if person.factors.is_empty() {
         shown.push(text::no_factor(&screen.show(&person.user)));
         if person.grace.until != 0 {
@@ -120,6 +121,19 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
         shown.extend(lines(NOTICES, &rows, screen));
     }
     shown
+}
+
+/// One address, and why it is one.
+fn address_line(one: &Address, screen: Screen) -> String {
+    let by = screen.show(&one.by);
+    let why = match one.source.as_str() {
+        "set" => text::email::set_by(&by, &time::utc(one.confirmed)),
+        "waits" => text::email::waits(&by),
+        "record" => text::email::FROM_RECORD.to_owned(),
+        "pattern" => text::email::FROM_PATTERN.to_owned(),
+        other => screen.show(other),
+    };
+    text::email::address_line(&screen.show(&one.address), &why)
 }
 
 /// Whether a login told it.
@@ -179,6 +193,7 @@ mod tests {
             notices: vec![],
             overrides: vec![],
             grace: Grace::default(),
+            addresses: vec![],
         };
         let shown = person_lines(&person, Screen { width: Some(80), utf8: true }).join("\n");
         assert!(shown.contains("40 s"), "{shown}");
@@ -229,6 +244,14 @@ mod tests {
                 made: 1_795_332_612,
             }],
             grace: Grace { until: 1_795_332_800, laters: 2 },
+            addresses: [("set", "alice"), ("pattern", ""), ("record", ""), ("waits", "carol\u{1b}")]
+                .map(|(source, by)| Address {
+                    address: "a***e@example.org".into(),
+                    source: source.into(),
+                    confirmed: 1_795_332_612,
+                    by: by.into(),
+                })
+                .into(),
         };
         assert_eq!(
             person_lines(&person, SCREEN).join("\n"),
@@ -236,6 +259,10 @@ mod tests {
              last verified  2026-11-22 07:30:12Z\n\
              wrong answers  0 in a row\n\
              by name        a second factor is required at once, by uid 5\n\
+             address        a***e@example.org, set by alice, confirmed 2026-11-22 07:30:12Z\n\
+             address        a***e@example.org, made of the name by a policy\n\
+             address        a***e@example.org, from the user record\n\
+             address        a***e@example.org, asked for by carol\\x1b, waits for its code\n\
              factors        none. To enroll:  countersignctl enroll alice\n\
              without one    until 2026-11-22 07:33:20Z, 2 times so far\n\
              \n\

@@ -190,7 +190,7 @@ fn status_as_json() {
          {\"kind\":\"recovery\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":10}],\
          \"locks\":[],\"failures\":0,\"last_verified\":1795332700,\"confirmed\":[\
          {\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":1795332700}],\
-         \"notices\":[{\"at\":1795332701,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}],\"overrides\":[]}\n"
+         \"notices\":[{\"at\":1795332701,\"kind\":\"enrolled\",\"detail\":\"app\",\"told\":null}],\"overrides\":[],\"addresses\":[]}\n"
     );
 }
 

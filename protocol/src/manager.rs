@@ -113,6 +113,23 @@ pub struct Person {
     pub overrides: Vec<Override>,
     /// Until when they pass without a factor.
     pub grace: Grace,
+    /// Their mail addresses, those that count first and in order; left out of a listing.
+    pub addresses: Vec<Address>,
+}
+
+/// A mail address of a person. Codes go to the first that counts, where a policy lists `email`; notices
+/// go to all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Address {
+    /// The address; `a***e@example.org` for whoever is neither the person nor root.
+    pub address: String,
+    /// `set`, `record` (a user record), `pattern` (made of the name by a policy), or `waits`: for its code,
+    /// and does not count until then.
+    pub source: String,
+    /// When it was confirmed, in seconds since 1970; 0 for one that was looked up or waits.
+    pub confirmed: i64,
+    /// Who asked for it: a login name or `uid N`; empty for one that was looked up.
+    pub by: String,
 }
 
 /// Time that a policy gives somebody without a factor.

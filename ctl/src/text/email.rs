@@ -1,5 +1,20 @@
 //! The sentences of `email`.
 
+pub(crate) fn address_line(address: &str, why: &str) -> String {
+    format!("address        {address}, {why}")
+}
+
+pub(crate) const FROM_RECORD: &str = "from the user record";
+pub(crate) const FROM_PATTERN: &str = "made of the name by a policy";
+
+pub(crate) fn set_by(by: &str, confirmed: &str) -> String {
+    format!("set by {by}, confirmed {confirmed}")
+}
+
+pub(crate) fn waits(by: &str) -> String {
+    format!("asked for by {by}, waits for its code")
+}
+
 pub(crate) const OK: &str = "ok";
 pub(crate) const FAILED: &str = "FAILED";
 

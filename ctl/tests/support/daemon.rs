@@ -102,6 +102,7 @@ pub fn person(user: &str, uid: u32) -> Person {
         notices: Vec::new(),
         overrides: Vec::new(),
         grace: Grace::default(),
+        addresses: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The use cases of administration, one per file.
 
+mod address;
 mod apply;
 mod enroll;
 mod factors;

@@ -7,7 +7,7 @@ use crate::decide::explain::{self, Explained};
 use crate::decide::policy::{Decision, Met, Resolution, Source, Terms, Tri};
 use crate::error::Error;
 use crate::host::Host;
-use crate::login;
+use crate::login::Reach;
 use crate::store::Arrival;
 use crate::text::{self, enrolling::Later};
 use countersign_config::Status;
@@ -63,12 +63,10 @@ pub async fn explain(
         None => false,
     };
     let help = force.config.help.as_deref();
-    // A looked-up address counts as a factor where policy lists it.
-    let reachable = match &decision {
-        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => {
-            login::mail_to(&force, terms, user).is_some()
-        }
-        _ => false,
+    // An address counts as a factor where policy lists it.
+    let reachable = match person.resolution {
+        Resolution::Found(uid) => Reach::of(host, &force, &decision, uid, user).await?.is_factor(),
+        Resolution::NotFound | Resolution::Failed => false,
     };
     let prompts = match (&decision, enrolled || reachable) {
         (Decision::Required(_) | Decision::RequiredIfEnrolled(_), true) => {

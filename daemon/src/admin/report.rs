@@ -27,14 +27,15 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64, i6
     Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), enrolled, behind))
 }
 
-/// One person.
+/// One person; `whole` is whether their mail addresses are shown as they are.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn status(host: &Host, whom: &Target) -> Result<Person, Error> {
+pub async fn status(host: &Host, whom: &Target, whole: bool) -> Result<Person, Error> {
     let now = host.clock.now()?;
     let person = host.store.person(whom.uid, whom.name.clone(), host.view(), now).await?;
-    Ok(with_overrides(host, person, now))
+    let addresses = super::address::list(host, whom, whole, now).await?;
+    Ok(Person { addresses, ..with_overrides(host, person, now) })
 }
 
 /// The record with what was decided of its person. The store gives it without: that is in memory.

@@ -36,8 +36,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Person,), Refusal> {
-        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
-        Ok((admin::status(&self.0, &whom).await?,))
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok((admin::status(&self.0, &whom, caller.own || caller.uid == 0).await?,))
     }
 
     /// A page of people.

@@ -132,7 +132,8 @@ pub struct Terms {
     /// Whether the policy names groups or users. One that does not is no permission for system
     /// accounts to enroll in a login.
     pub names_people: bool,
-    /// How codes by e-mail are sent; `None` where they are no factor.
+    /// How codes by e-mail are sent; `None` where they are no factor. None is sent where something could
+    /// not be determined, but whoever has an address still has a factor.
     pub mail: Option<Mail>,
 }
 
@@ -173,7 +174,7 @@ impl Terms {
             enroll: if certain { policy.enroll } else { Enroll::Admin },
             deadline: policy.deadline.filter(|_| certain),
             names_people: policy.groups.is_some() || policy.users.is_some(),
-            mail: mail(policy).filter(|_| certain),
+            mail: mail(policy),
         }
     }
 }
@@ -296,6 +297,16 @@ pub fn enroll(config: &Config, person: &Person) -> Enroll {
         .map(|p| (p, matches_person(p, person)))
         .find(|(_, matches)| *matches != Tri::No)
         .map_or(Enroll::Invited, |(p, matches)| if matches == Tri::Yes { p.enroll } else { Enroll::Admin })
+}
+
+/// How an address is made of this person's name: by the first policy that may be theirs and says so.
+#[must_use]
+pub fn address_pattern<'a>(config: &'a Config, person: &Person) -> Option<&'a AddressPattern> {
+    config
+        .policies
+        .iter()
+        .filter(|p| p.status != Status::Off && matches_person(p, person) != Tri::No)
+        .find_map(|p| p.address.as_ref())
 }
 
 /// Whether some policy, for some service or place, asks a second factor of everybody like this person,

@@ -3,7 +3,7 @@
 use super::enroll::{Showing, show_key};
 use super::origin::Origin;
 use super::tell::{later, question};
-use super::{LoginId, Step, bounded, email, respond};
+use super::{LoginId, Reach, Step, bounded, email, respond};
 use crate::clock::Moment;
 use crate::decide::answer::{Payer, locked_at_begin};
 use crate::decide::enrolling::{Asking as Question, Newcomer, Opening, may_enroll, open};
@@ -69,15 +69,18 @@ pub async fn begin(host: &Arc<Host>, caller: u32, request: BeginRequest) -> Resu
     };
     let id = LoginId::new()?;
     let mut row = describe(host, &force, &person, origin, uid, caller, id, &decision, &request);
-    if let (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms), true) = (&decision, resolved) {
-        row.mail_to = email::mail_to(&force, terms, &request.user);
-    }
+    let reach = match uid.filter(|_| resolved) {
+        Some(uid) => Reach::of(host, &force, &decision, uid, &request.user).await?,
+        None => Reach::None,
+    };
+    let reachable = reach.is_factor();
+    row.mail_to = reach.mail_to();
     match decision {
         Decision::Required(terms) => {
-            ask(host, id, row, now, Asking { everyone: true, terms, force, resolved }).await
+            ask(host, id, row, now, Asking { everyone: true, terms, force, resolved, reachable }).await
         }
         Decision::RequiredIfEnrolled(terms) => {
-            ask(host, id, row, now, Asking { everyone: false, terms, force, resolved }).await
+            ask(host, id, row, now, Asking { everyone: false, terms, force, resolved, reachable }).await
         }
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
@@ -96,6 +99,8 @@ struct Asking {
     force: Arc<InForce>,
     /// The account database knows the name now.
     resolved: bool,
+    /// They have an address for codes, or may have.
+    reachable: bool,
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one fact of the log row")]
@@ -234,10 +239,8 @@ fn neutral() -> Judgement {
 
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
-    let has_factor = facts.authenticators > 0
-        || facts.recovery_codes > 0
-        || facts.scratch_codes > 0
-        || row.mail_to.is_some();
+    let has_factor =
+        facts.authenticators > 0 || facts.recovery_codes > 0 || facts.scratch_codes > 0 || asking.reachable;
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", "enroll", help);

@@ -2,7 +2,7 @@
 //! host-based). Nobody can be asked there, so where a second factor is required it is a refusal.
 
 use super::origin::Origin;
-use super::{LoginId, bounded, email};
+use super::{LoginId, Reach, bounded};
 use crate::clock::Moment;
 use crate::decide::answer::Payer;
 use crate::decide::enrolling::{Newcomer, Opening, open};
@@ -51,14 +51,10 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
             (false, false)
         }
     };
-    // A looked-up address counts as a factor where policy lists it.
-    let reachable = match &decision {
-        Decision::Required(terms) | Decision::RequiredIfEnrolled(terms) => {
-            email::mail_to(&force, terms, &request.user).is_some()
-        }
-        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
-            false
-        }
+    // An address counts as a factor where policy lists it.
+    let reachable = match resolved {
+        Some(uid) => Reach::of(host, &force, &decision, uid, &request.user).await?.is_factor(),
+        None => false,
     };
     let reported = matches!(decision, Decision::ReportOnly { .. });
     let exempt = matches!(decision, Decision::Exempt { .. });

@@ -6,12 +6,12 @@ use super::{LoginId, Step};
 use crate::clock::Moment;
 use crate::decide::email::{Limits, Order, mask};
 use crate::decide::enrolling::Asking;
-use crate::decide::policy::Terms;
+use crate::decide::policy::{Decision, Terms};
 use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::InForce;
 use crate::journal;
-use crate::mail::{self, Facts, Letter, Sent};
+use crate::mail::{self, Facts, Letter, Sent, addresses};
 use crate::store::{Answered, MailTo};
 use crate::text::{Message, email as text};
 use countersign_config::{AddressSource, Email};
@@ -34,16 +34,60 @@ pub(super) fn limits(email: &Email) -> Limits {
     }
 }
 
-/// Where codes of this person go under these terms, if anywhere.
-#[must_use]
-pub fn mail_to(force: &InForce, terms: &Terms, user: &str) -> Option<MailTo> {
-    let mail = terms.mail.as_ref()?;
-    let address = force.config.email.addresses.iter().find_map(|source| match source {
-        AddressSource::Pattern => mail.pattern.as_ref()?.address(user),
-        AddressSource::Set | AddressSource::Record => None,
-    })?;
-    let template = mail.template.clone().unwrap_or_default();
-    Some(MailTo { address, mailbox: mail.mailbox.clone(), template })
+/// Whether a person can be sent codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// They have no address, or e-mail is no factor.
+    None,
+    /// They have one, or may have, and it cannot be known now where codes go: a factor all the same.
+    Unknown,
+    /// There.
+    At(MailTo),
+}
+
+impl Reach {
+    /// Of this person under what was decided.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of(
+        host: &Host,
+        force: &InForce,
+        decision: &Decision,
+        uid: u32,
+        user: &str,
+    ) -> Result<Self, Error> {
+        let (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms)) = decision else {
+            return Ok(Self::None);
+        };
+        let Some(mail) = &terms.mail else { return Ok(Self::None) };
+        let found = addresses::for_codes(host, force, mail.pattern.as_ref(), uid, user).await?;
+        Ok(match found.first() {
+            Some(first) if terms.certain => Self::At(MailTo {
+                address: first.address.clone(),
+                set: first.source == AddressSource::Set,
+                mailbox: mail.mailbox.clone(),
+                template: mail.template.clone().unwrap_or_default(),
+            }),
+            _ if found.any() => Self::Unknown,
+            _ => Self::None,
+        })
+    }
+
+    /// Whether this counts as a factor that the person has.
+    #[must_use]
+    pub fn is_factor(&self) -> bool {
+        *self != Self::None
+    }
+
+    /// Where codes go.
+    #[must_use]
+    pub fn mail_to(self) -> Option<MailTo> {
+        match self {
+            Self::At(to) => Some(to),
+            Self::None | Self::Unknown => None,
+        }
+    }
 }
 
 /// A fresh code and what the store keeps of it.

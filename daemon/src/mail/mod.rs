@@ -1,5 +1,6 @@
 //! Letters of the daemon: what is in them, and handing them to the mailer.
 
+pub mod addresses;
 mod letter;
 mod post;
 mod template;

@@ -296,7 +296,7 @@ fn insert<T>(
         opened.until,
     ])?;
     if let (Some(to), true, Phase::Asked) = (&row.mail_to, row.talk, opened.phase) {
-        email::open(db, db.last_insert_rowid(), to)?;
+        email::open(db, db.last_insert_rowid(), (row.uid, &row.user), to)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Codes by e-mail: the one live code of a login, and how many letters were sent of late.
 
+use super::address;
 use super::answer::{OpenLogin, open_login};
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
@@ -13,6 +14,8 @@ use subtle::ConstantTimeEq;
 pub struct MailTo {
     /// The address.
     pub address: String,
+    /// Whether somebody has set it: it counts as long as it stands in the database.
+    pub set: bool,
     /// The account that sends them.
     pub mailbox: String,
     /// The letter; empty is the usual one.
@@ -28,8 +31,19 @@ pub struct EmailRow {
     pub way: Way,
 }
 
-/// Notes where the codes of a login that has just been written go.
-pub(super) fn open(db: &Connection, login: i64, to: &MailTo) -> Result<(), Error> {
+/// Notes where the codes of a login that has just been written go. An address that was changed since it
+/// was read gets none.
+pub(super) fn open(
+    db: &Connection,
+    login: i64,
+    whose: (Option<u32>, &str),
+    to: &MailTo,
+) -> Result<(), Error> {
+    if let (true, (Some(uid), name)) = (to.set, whose)
+        && address::find(db, uid, name)?.is_none_or(|now| now.address != to.address)
+    {
+        return Ok(());
+    }
     db.prepare_cached("INSERT INTO email_login (login, address, mailbox, template) VALUES (?1, ?2, ?3, ?4)")?
         .execute((login, &to.address, &to.mailbox, &to.template))?;
     Ok(())
@@ -49,7 +63,7 @@ pub(super) fn find(
             "SELECT address, mailbox, template, code, boot, sent_ms FROM email_login WHERE login = ?1",
         )?
         .query_row([login.id], |r| {
-            let to = MailTo { address: r.get(0)?, mailbox: r.get(1)?, template: r.get(2)? };
+            let to = MailTo { address: r.get(0)?, set: false, mailbox: r.get(1)?, template: r.get(2)? };
             let code: Option<[u8; 32]> = r.get(3)?;
             let sent = match code {
                 Some(_) => Some(Stamp { boot: r.get(4)?, ms: r.get(5)? }),

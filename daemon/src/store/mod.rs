@@ -4,6 +4,7 @@
 //! that wait together share one commit, each in a savepoint of its own, and no reply leaves before
 //! the commit is done.
 
+mod address;
 mod answer;
 mod begin;
 mod carry;

@@ -122,8 +122,23 @@ pub(super) fn add(
     detail: &str,
     now: Moment,
 ) -> Result<(), Error> {
-    db.prepare_cached("INSERT INTO notice (uid, name, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute((uid, name, now.wall, kind.as_str(), detail))?;
+    add_telling(db, uid, name, kind, detail, None, now)
+}
+
+/// The same, to be told to one more address than those that count from now on.
+pub(super) fn add_telling(
+    db: &Connection,
+    uid: u32,
+    name: &str,
+    kind: Kind,
+    detail: &str,
+    extra_address: Option<&str>,
+    now: Moment,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO notice (uid, name, at, kind, detail, extra_address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((uid, name, now.wall, kind.as_str(), detail, extra_address))?;
     // What anybody with the password can repeat goes first, so that it cannot push out what they did.
     db.prepare_cached(
         "DELETE FROM notice WHERE id IN (

@@ -170,6 +170,7 @@ fn read(db: &Connection, uid: u32, user: String, view: &View, now: Moment) -> Re
         confirmed,
         notices: vec![],
         overrides: Vec::new(),
+        addresses: Vec::new(),
         grace: if without_factor { grace::left(db, uid, now)? } else { Grace::default() },
     })
 }

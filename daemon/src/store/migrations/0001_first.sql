@@ -186,7 +186,8 @@ CREATE TABLE known_source (
 ) STRICT, WITHOUT ROWID;
 
 -- What a person is told at their next login, and by mail where there is an address. told and mailed
--- say when; NULL is "not yet".
+-- say when; NULL is "not yet". extra_address is one that is told of this beyond those that count now:
+-- the one that counted before.
 CREATE TABLE notice (
     id     INTEGER PRIMARY KEY AUTOINCREMENT,
     uid    INTEGER NOT NULL,
@@ -195,7 +196,8 @@ CREATE TABLE notice (
     kind   TEXT    NOT NULL,
     detail TEXT    NOT NULL,
     told   INTEGER,
-    mailed INTEGER
+    mailed INTEGER,
+    extra_address TEXT
 ) STRICT;
 CREATE INDEX notice_by_uid ON notice (uid, id);
 CREATE INDEX notice_untold ON notice (uid, id) WHERE told IS NULL;
@@ -260,3 +262,30 @@ CREATE TABLE email_sent (
     at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX email_sent_by_uid ON email_sent (uid, id);
+
+-- Mail addresses that people or administrators have set, each confirmed by a code that was sent to it.
+-- Another name under the uid is somebody else. by_name is whoever asked for it.
+CREATE TABLE address (
+    uid       INTEGER PRIMARY KEY,
+    name      TEXT    NOT NULL,
+    address   TEXT    NOT NULL,
+    confirmed INTEGER NOT NULL,
+    by_uid    INTEGER NOT NULL,
+    by_name   TEXT    NOT NULL
+) STRICT;
+
+-- Addresses that wait for their code, which is kept as a keyed hash: one per person. first is 1 where the
+-- right to set it was good for a first factor only.
+CREATE TABLE address_pending (
+    uid     INTEGER PRIMARY KEY,
+    name    TEXT    NOT NULL,
+    address TEXT    NOT NULL,
+    by_uid  INTEGER NOT NULL,
+    by_name TEXT    NOT NULL,
+    first   INTEGER NOT NULL,
+    code    BLOB    NOT NULL,
+    tries   INTEGER NOT NULL DEFAULT 0,
+    boot    BLOB    NOT NULL,
+    sent_ms INTEGER NOT NULL,
+    lives_ms INTEGER NOT NULL
+) STRICT;
