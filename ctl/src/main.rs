@@ -6,6 +6,7 @@ mod accept_clock;
 mod approve;
 mod bus;
 mod cli;
+mod complete;
 mod date;
 mod email;
 mod enroll;

@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, approve, bus, email, enroll, exempt, factors, forget, import, invite, log, policy,
-    recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
+    accept_clock, approve, bus, complete, email, enroll, exempt, factors, forget, import, invite, log,
+    policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -42,6 +42,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
         Verb::ReadOwn { file } => return import::read_own(file),
+        Verb::Complete { words } => return complete::run(words, &cli.bus),
         Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
         | Verb::Email(_)
         | Verb::Status(_)
@@ -72,6 +73,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Email(EmailVerb::Test(args)) => email::test(&manager, &args).await,
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
+        Verb::Complete { words } => complete::run(&words, &cli.bus),
         Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Rename(args) => factors::rename(&manager, args).await,
         Verb::Remove(args) => factors::remove(&manager, args).await,

@@ -10,6 +10,7 @@ mod policy;
 mod reset;
 mod rules;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -87,6 +88,13 @@ pub(crate) enum Verb {
     /// Take over the authenticators of other programs
     #[command(subcommand, disable_help_subcommand = true)]
     Import(ImportVerb),
+    /// List what may be typed next; run by the completions of shells
+    #[command(hide = true)]
+    Complete {
+        /// The words so far; the last one may be empty
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
     /// Print one of the caller's own files; run by import as the owner
     #[command(name = "read-own", hide = true)]
     ReadOwn {

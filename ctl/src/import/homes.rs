@@ -12,6 +12,11 @@ use crate::text;
 /// Where getent(1) lies; nothing that PATH says is run as root.
 const GETENT: [&str; 2] = ["/usr/bin/getent", "/bin/getent"];
 
+/// Uids of people, as login.defs(5) has them and further: not those of programs, and not `nobody`.
+const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=4_000_000_000;
+/// `nobody`
+const NOBODY: u32 = 65_534;
+
 /// An account of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
@@ -47,12 +52,24 @@ pub(super) fn one(name: Option<&str>) -> Result<Account, Failure> {
 /// Everybody whom `getent passwd` lists: the local accounts, and those of a directory that lets itself
 /// be listed.
 pub(super) fn all() -> Result<Vec<Account>, Failure> {
-    let run = |program: &str| Command::new(program).arg("passwd").stdin(Stdio::null()).output();
+    let run = |program: &str| {
+        let mut getent = Command::new(program);
+        getent.arg("passwd").env_clear().stdin(Stdio::null()).stderr(Stdio::null()).output()
+    };
     let listed = GETENT.iter().find_map(|program| run(program).ok());
     match listed.filter(|listed| listed.status.success()) {
         Some(listed) => Ok(parse(&listed.stdout)),
         None => Err(Failure::failed(text::NO_GETENT)),
     }
+}
+
+/// The people among them, by login name: root, and whom no program is.
+pub(crate) fn account_names() -> Vec<String> {
+    let accounts = all().unwrap_or_default().into_iter();
+    accounts
+        .filter(|account| account.uid == 0 || (PEOPLE.contains(&account.uid) && account.uid != NOBODY))
+        .map(|a| a.name)
+        .collect()
 }
 
 /// passwd(5); lines that are none are left out, and so are homes that are no absolute path.

@@ -25,6 +25,7 @@ pub(crate) use file::read_own;
 use file::{LARGEST_NAMED, Unread};
 use found::Found;
 use homes::Account;
+pub(crate) use homes::account_names;
 use report::{Came, Report, Row};
 
 /// The file of pam_google_authenticator in a home.

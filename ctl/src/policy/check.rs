@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use countersign_config::{Config, Problems, parse_all, read};
 
-use super::{groups, short};
+use super::{POLICY_FILE, groups, short};
 use crate::cli::PolicyCheck;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
 use crate::terminal::Screen;
 use crate::{json, text, time};
-
-/// Where the daemon looks.
-const POLICY_FILE: &str = "/etc/countersign/countersign.toml";
 
 /// What was found out about a configuration.
 struct Checked {
