@@ -18,6 +18,8 @@ mod import;
 mod invite;
 mod json;
 mod log;
+#[cfg(test)]
+mod manual;
 mod output;
 mod overrides;
 mod policy;
