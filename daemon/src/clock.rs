@@ -129,7 +129,10 @@ impl Clock {
     /// # Errors
     /// When the kernel's boot id cannot be read or is not an id.
     pub fn new(high_water: HighWater) -> std::io::Result<Self> {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let path = "/proc/sys/kernel/random/boot_id";
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            std::io::Error::new(e.kind(), format!("{path} cannot be read ({e}); is /proc mounted?"))
+        })?;
         let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         let boot = u128::from_str_radix(&hex, 16)
             .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))?;

@@ -18,10 +18,63 @@ const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deb");
 /// How long a boot may take before it has failed.
 const BOOT: Duration = Duration::from_secs(60);
 
+/// The files of a Debian, in memory above what `scripts/boot-root` made; not booted by itself.
+pub struct Overlay(Scratch);
+
+impl Overlay {
+    /// One of [`ROOT`].
+    ///
+    /// # Panics
+    /// Without the right to mount.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::over(ROOT)
+    }
+
+    /// Call it first in a test: the thread moves to mounts of its own.
+    fn over(lower: &str) -> Self {
+        unshare(CloneFlags::CLONE_NEWNS).expect("mounts of our own (root)");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .expect("make mounts private");
+        let files = Scratch::new("boot");
+        mount(Some("tmpfs"), files.path(), Some("tmpfs"), MsFlags::empty(), Some("mode=755"))
+            .expect("memory for the overlay");
+        for dir in ["upper", "work", "root"] {
+            std::fs::create_dir(files.join(dir)).expect("our own tmpfs");
+        }
+        let options = format!(
+            "lowerdir={lower},upperdir={},workdir={}",
+            files.join("upper").display(),
+            files.join("work").display()
+        );
+        mount(
+            Some("overlay"),
+            &files.join("root"),
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .expect("an overlay over the root");
+        Self(files)
+    }
+
+    /// Where its root is.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.0.join("root")
+    }
+}
+
+impl Default for Overlay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A booted container. Dropped, it is killed.
 pub struct Booted {
     machine: String,
-    files: Scratch,
+    files: Overlay,
     nspawn: Child,
     leader: u32,
     /// How long the last boot took, until systemd was content.
@@ -35,30 +88,18 @@ impl Booted {
     /// When it does not come up.
     #[must_use]
     pub fn boot() -> Self {
-        unshare(CloneFlags::CLONE_NEWNS).expect("mounts of our own (root)");
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-            .expect("make mounts private");
-        let files = Scratch::new("boot");
-        mount(Some("tmpfs"), files.path(), Some("tmpfs"), MsFlags::empty(), Some("mode=755"))
-            .expect("memory for the overlay");
-        for dir in ["upper", "work", "root"] {
-            std::fs::create_dir(files.join(dir)).expect("our own tmpfs");
-        }
-        let options = format!(
-            "lowerdir={ROOT},upperdir={},workdir={}",
-            files.join("upper").display(),
-            files.join("work").display()
-        );
-        mount(
-            Some("overlay"),
-            &files.join("root"),
-            Some("overlay"),
-            MsFlags::empty(),
-            Some(options.as_str()),
-        )
-        .expect("an overlay over the root");
+        Self::boot_of(ROOT)
+    }
+
+    /// Boots another release, by the root that `scripts/boot-root RELEASE` made.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn boot_of(root: &str) -> Self {
+        let files = Overlay::over(root);
         let machine = format!("cs-{}", std::process::id());
-        let (nspawn, leader, boot_time) = launch(&machine, &files.join("root"));
+        let (nspawn, leader, boot_time) = launch(&machine, &files.root());
         Self { machine, files, nspawn, leader, boot_time }
     }
 
@@ -145,7 +186,7 @@ impl Booted {
     /// The power fails, and comes back.
     pub fn power_cut(&mut self) {
         self.kill();
-        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.join("root"));
+        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
     }
 
@@ -160,7 +201,7 @@ impl Booted {
             assert!(Instant::now() < until, "it does not go down");
             std::thread::sleep(Duration::from_millis(50));
         }
-        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.join("root"));
+        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
     }
 
