@@ -51,6 +51,11 @@ impl Page {
         self.fresh = true;
     }
 
+    /// What was given as it is does not begin the next paragraph.
+    pub(super) fn again(&mut self) {
+        self.fresh = false;
+    }
+
     /// A paragraph, filled.
     pub(super) fn paragraph(&mut self, text: &str) {
         if !std::mem::take(&mut self.fresh) {

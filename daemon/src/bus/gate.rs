@@ -10,7 +10,7 @@ use zbus::message::Header;
 
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub(super) enum Who {
     /// Everybody; what they may do with it is bound to their own uid.
     Anyone,
     /// uid 0.
@@ -26,7 +26,7 @@ enum Who {
 }
 
 /// Method x caller. A method that is not listed is refused for everybody.
-const TABLE: &[(&str, &str, Who)] = &[
+pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Login", "Begin", Who::Anyone),
     ("Login", "Respond", Who::Anyone),
     ("Login", "Abandon", Who::Anyone),

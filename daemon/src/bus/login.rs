@@ -13,15 +13,15 @@ use zbus::{Connection, interface};
 use zeroize::Zeroizing;
 
 /// A step as the four out-arguments of a reply.
-type StepArgs = (String, String, Vec<(u32, String)>, Vec<(bool, String)>);
-
-fn args(step: Step) -> StepArgs {
+#[expect(clippy::type_complexity, reason = "the arguments of the wire")]
+fn args(step: Step) -> (String, String, Vec<(u32, String)>, Vec<(bool, String)>) {
     (step.login, step.verdict, step.messages, step.prompt)
 }
 
 /// The interface that the PAM module calls.
 pub(super) struct Login(pub(super) Arc<Host>, pub(super) Fairness);
 
+// The members of a step are spelled out: by another name for them, zbus would describe one struct.
 #[interface(name = "org.countersign1.Login")]
 impl Login {
     /// Opens a login.
@@ -38,7 +38,7 @@ impl Login {
         first_factor: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<StepArgs, Refusal> {
+    ) -> Result<(String, String, Vec<(u32, String)>, Vec<(bool, String)>), Refusal> {
         let first_factor = FirstFactor::parse(&first_factor);
         let request = BeginRequest { user, ruser, service, program, rhost, tty, first_factor };
         // Nothing is done for a caller, not even asking the account database, before this.
@@ -55,7 +55,7 @@ impl Login {
         answer: Vec<u8>,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<StepArgs, Refusal> {
+    ) -> Result<(String, String, Vec<(u32, String)>, Vec<(bool, String)>), Refusal> {
         let answer = Zeroizing::new(answer);
         let caller = admit(bus, &header).await?;
         let id = LoginId::parse(login)?;

@@ -1,6 +1,8 @@
 //! The bus: decode, identify the caller, authorize, hand to a use case, encode. Nothing else.
 
 mod authority;
+#[cfg(test)]
+mod described;
 mod error;
 mod fairness;
 mod gate;
