@@ -3,9 +3,13 @@
 //! The root file system is made once by `scripts/boot-root`; what a test changes lies in an overlay in
 //! memory, which outlives a reboot and vanishes with the test.
 
+mod record;
+
+use crate::pty::Pty;
 use crate::scratch::Scratch;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+pub use record::Record;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -77,6 +81,8 @@ pub struct Booted {
     files: Overlay,
     nspawn: Child,
     leader: u32,
+    /// What is done here and what comes of it.
+    pub record: Record,
     /// How long the last boot took, until systemd was content.
     pub boot_time: Duration,
 }
@@ -100,7 +106,10 @@ impl Booted {
         let files = Overlay::over(root);
         let machine = format!("cs-{}", std::process::id());
         let (nspawn, leader, boot_time) = launch(&machine, &files.root());
-        Self { machine, files, nspawn, leader, boot_time }
+        let record = Record::begin();
+        let booted = Self { machine, files, nspawn, leader, record, boot_time };
+        booted.say_booted();
+        booted
     }
 
     /// Boots one and installs the package, as an administrator would.
@@ -123,7 +132,11 @@ impl Booted {
             .expect("a package in target/deb: run scripts/deb first");
         let bytes = std::fs::read(package).expect("readable");
         self.put("/root/countersign.deb", &bytes);
-        self.ok("apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends /root/countersign.deb")
+        let begun = Instant::now();
+        let said = self
+            .ok("apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends /root/countersign.deb");
+        self.record.say(&format!("the package is installed: {:.2} s", begun.elapsed().as_secs_f64()));
+        said
     }
 
     /// Runs a shell command in it as root.
@@ -132,6 +145,15 @@ impl Booted {
     /// When the shell cannot be started.
     #[must_use]
     pub fn run(&self, script: &str) -> Output {
+        let begun = Instant::now();
+        let output = self.quietly(script);
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        self.record.command(begun, script, &output.status.to_string(), &String::from_utf8_lossy(&said));
+        output
+    }
+
+    /// The same, and nobody reads of it.
+    fn quietly(&self, script: &str) -> Output {
         self.command(&["sh", "-c", script]).stdin(Stdio::null()).output().expect("nsenter (util-linux)")
     }
 
@@ -157,6 +179,15 @@ impl Booted {
         command
     }
 
+    /// Somebody at a terminal in it, whose session is in the record.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn terminal(&self, command: &Command) -> Pty {
+        Pty::spawn(command).recorded(&self.record)
+    }
+
     /// Writes a file in it.
     ///
     /// # Panics
@@ -169,6 +200,8 @@ impl Booted {
             .expect("nsenter (util-linux)");
         cat.stdin.take().expect("piped").write_all(content).expect("a reader");
         assert!(cat.wait().expect("our own child").success(), "write {path}");
+        let text = std::str::from_utf8(content).unwrap_or("(bytes)");
+        self.record.command(Instant::now(), &format!("cat >{path}"), "written", text);
     }
 
     /// Waits until a shell command succeeds.
@@ -177,10 +210,12 @@ impl Booted {
     /// When it does not within 20 s.
     pub fn wait_for(&self, script: &str) {
         let until = Instant::now() + Duration::from_secs(20);
-        while !self.run(script).status.success() {
+        let begun = Instant::now();
+        while !self.quietly(script).status.success() {
             assert!(Instant::now() < until, "never true: {script}\n{}", self.trouble());
             std::thread::sleep(Duration::from_millis(100));
         }
+        self.record.command(begun, &format!("until {script}"), "true", "");
     }
 
     /// The power fails, and comes back.
@@ -188,6 +223,8 @@ impl Booted {
         self.kill();
         let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
+        self.record.say("the power failed, and is back");
+        self.say_booted();
     }
 
     /// An orderly reboot.
@@ -203,12 +240,26 @@ impl Booted {
         }
         let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
+        self.say_booted();
+    }
+
+    fn say_booted(&self) {
+        let name =
+            self.quietly(". /etc/os-release; echo \"$PRETTY_NAME, $(systemctl --version | head -n 1)\"");
+        let name = String::from_utf8_lossy(&name.stdout).trim().to_owned();
+        self.record.say(&format!("booted in {:.2} s: {name}", self.boot_time.as_secs_f64()));
+    }
+
+    /// The pid of the container's first process, as this machine counts.
+    #[must_use]
+    pub const fn leader(&self) -> u32 {
+        self.leader
     }
 
     /// What somebody would look at first.
     #[must_use]
     pub fn trouble(&self) -> String {
-        let output = self.run("journalctl -b --no-pager -n 60; systemctl --failed --no-pager");
+        let output = self.quietly("journalctl -b --no-pager -n 60; systemctl --failed --no-pager");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 

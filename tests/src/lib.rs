@@ -36,6 +36,7 @@
 //! | the same without a process each, malformed too | [`Wire`] |
 //! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
 //! | a booted Debian with systemd, the package installed in it | [`Booted`] |
+//! | what was done in it and what it said, in target/booted | [`booted::Record`] |
 //! | the incumbents, for control | [`controls`] |
 //! | syscall faults, full and read-only volumes | [`faults`] |
 //! | what the machine must have, or a loud skip | [`require!`] |

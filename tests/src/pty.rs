@@ -1,5 +1,6 @@
 //! A program at a terminal, and a person who reads and types.
 
+use crate::booted::Record;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
@@ -17,6 +18,9 @@ pub struct Pty {
     partial: Vec<u8>,
     read_to: usize,
     closed: bool,
+    /// What was started, and where its transcript goes in the end.
+    record: Option<Record>,
+    words: String,
 }
 
 impl Pty {
@@ -55,7 +59,16 @@ impl Pty {
             partial: Vec::new(),
             read_to: 0,
             closed: false,
+            record: None,
+            words: said(command),
         }
+    }
+
+    /// The same, with its transcript in a record when it is dropped.
+    #[must_use]
+    pub fn recorded(mut self, record: &Record) -> Self {
+        self.record = Some(record.clone());
+        self
     }
 
     /// Reads until `words` appear after what was already expected. `false` when the program closed the terminal first.
@@ -155,5 +168,15 @@ impl Drop for Pty {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        if let Some(record) = &self.record {
+            record.terminal(&self.words, &self.transcript);
+        }
     }
+}
+
+/// A command as a person would have typed it, without how it got into its container.
+fn said(command: &Command) -> String {
+    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+    let own = words.iter().position(|word| word == "--").filter(|_| command.get_program() == "nsenter");
+    own.map_or_else(|| words.join(" "), |at| words[at + 1..].join(" "))
 }

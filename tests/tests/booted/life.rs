@@ -1,7 +1,6 @@
 //! The life of the package: installing asks nobody, an upgrade is not noticed, removal leaves a way in.
 
 use crate::{CODE, PASSWORD, PATIENCE, enroll, host, protected, require_boot, ssh, ssh_command, switch_on};
-use countersign_tests::Pty;
 
 #[test]
 fn installing_asks_nobody_and_starts_the_daemon() {
@@ -22,7 +21,7 @@ fn installing_asks_nobody_and_starts_the_daemon() {
 fn an_upgrade_in_the_middle_of_a_login_is_not_noticed() {
     require_boot!();
     let (host, alice) = protected();
-    let mut pty = Pty::spawn(&ssh_command(&host, "alice", &[], "echo in-as-$USER"));
+    let mut pty = host.terminal(&ssh_command(&host, "alice", &[], "echo in-as-$USER"));
     pty.expect("assword: ");
     pty.send_line(PASSWORD);
     pty.expect(CODE);

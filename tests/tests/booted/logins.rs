@@ -1,7 +1,7 @@
 //! Logins of people: ssh in all its forms, sudo, su, the console; over reboots and power cuts.
 
 use crate::{CODE, PASSWORD, PATIENCE, prompt_of, protected, require_boot, ssh, ssh_command};
-use countersign_tests::{Booted, Pty};
+use countersign_tests::Booted;
 
 #[test]
 fn ssh_and_sudo_and_su_ask_for_a_code() {
@@ -31,7 +31,7 @@ fn the_console_asks_too() {
     require_boot!();
     let (host, alice) = protected();
     let console = ["systemd-run", "--quiet", "--pty", "--wait", "-p", "TTYVHangup=no", "/bin/login", "-p"];
-    let mut pty = Pty::spawn(&host.command(&console));
+    let mut pty = host.terminal(&host.command(&console));
     pty.expect("login: ");
     pty.send_line("alice");
     pty.expect("assword: ");
@@ -59,7 +59,7 @@ fn byp_14_a_key_alone_is_no_way_in_and_with_a_code_everything_works() {
 
     // One login with key, password and code; the rest rides on it.
     let master = ["-o", "ControlMaster=yes", "-o", "ControlPath=/run/cm", "-N"];
-    let mut pty = Pty::spawn(&ssh_command(&host, "alice", &master, ""));
+    let mut pty = host.terminal(&ssh_command(&host, "alice", &master, ""));
     pty.expect("assword: ");
     pty.send_line(PASSWORD);
     pty.expect(CODE);
@@ -110,7 +110,7 @@ fn avl_12_without_the_daemon_nobody_of_staff_gets_in_and_root_at_the_console_men
 
 /// Runs a program at a terminal and answers its prompts; gives what it showed.
 fn answer(host: &Booted, words: &[&str], answers: &[&str]) -> String {
-    let mut pty = Pty::spawn(&host.command(words));
+    let mut pty = host.terminal(&host.command(words));
     for answer in answers {
         pty.expect(prompt_of(answer));
         pty.send_line(answer);

@@ -7,7 +7,7 @@ mod sessions;
 
 use countersign_tests::booted::ROOT;
 use countersign_tests::enrolling::OFFER;
-use countersign_tests::{Booted, Pty, Secret};
+use countersign_tests::{Booted, Secret};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn enroll(host: &Booted, user: &str) -> Secret {
 /// An ssh login at a terminal: the password, then these answers. Gives how it ended
 /// and what the terminal showed.
 fn ssh(host: &Booted, user: &str, answers: &[&str], command: &str) -> (ExitStatus, String) {
-    let mut pty = Pty::spawn(&ssh_command(host, user, &[], command));
+    let mut pty = host.terminal(&ssh_command(host, user, &[], command));
     if pty.expect_or_end("assword: ", PATIENCE) {
         pty.send_line(PASSWORD);
         for answer in answers {

@@ -1,7 +1,6 @@
 //! Ending open sessions through a real logind.
 
 use crate::{PASSWORD, PATIENCE, POLICY, enroll, host, require_boot, ssh_command};
-use countersign_tests::Pty;
 
 #[test]
 fn a_policy_that_holds_at_once_ends_sessions_but_not_the_callers() {
@@ -11,7 +10,7 @@ fn a_policy_that_holds_at_once_ends_sessions_but_not_the_callers() {
     host.put("/etc/ssh/sshd_config.d/40-root.conf", b"Match User root\n  AuthenticationMethods publickey\n");
     host.ok("systemctl restart ssh");
     let open = |user: &str| {
-        let mut pty = Pty::spawn(&ssh_command(&host, user, &[], "echo in; exec sleep 600"));
+        let mut pty = host.terminal(&ssh_command(&host, user, &[], "echo in; exec sleep 600"));
         pty.expect("assword: ");
         pty.send_line(PASSWORD);
         pty.expect("in");
@@ -42,7 +41,7 @@ fn a_policy_that_holds_at_once_ends_sessions_but_not_the_callers() {
 
     // Who shows a code stays.
     host.ok("pam-auth-update --enable countersign");
-    let mut passed = Pty::spawn(&ssh_command(&host, "alice", &[], "echo in; exec sleep 600"));
+    let mut passed = host.terminal(&ssh_command(&host, "alice", &[], "echo in; exec sleep 600"));
     passed.expect("assword: ");
     passed.send_line(PASSWORD);
     passed.expect(crate::CODE);
