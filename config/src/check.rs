@@ -137,16 +137,6 @@ fn warnings(blocks: &[Block], problems: &Report<'_>) -> Vec<String> {
                  NIST SP 800-63B does not count mail as a second factor at all",
             );
         }
-        if policy.factors.contains(&Factor::Email) {
-            let mut text = "lists \"email\", and this version finds addresses only by the policy's address = \
-                            \"{user}@example.org\": nobody can set one yet, user records are not asked, and no \
-                            notices are mailed"
-                .to_owned();
-            if policy.address.is_none() {
-                text.push_str("; it has none, so nobody under it gets a code by e-mail");
-            }
-            warn(block.factors, &text);
-        }
         if policy.deadline.is_some() && policy.require == Require::Enrolled {
             warn(
                 block.deadline,

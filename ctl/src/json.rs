@@ -109,7 +109,12 @@ struct PersonLine<'p> {
     addresses: Option<Vec<AddressPart<'p>>>,
 }
 
-/// A part of a person, and one line of `email --json`.
+/// One line of `email show --json`.
+pub(crate) fn address(one: &Address) -> String {
+    to_line(&address_part(one))
+}
+
+/// A part of a person, and that line.
 #[derive(Serialize)]
 struct AddressPart<'p> {
     address: &'p str,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accept_clock;
+mod address;
 mod approve;
 mod bus;
 mod cli;

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, EmailVerb, PolicyVerb, Verb};
+use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, approve, bus, complete, email, enroll, exempt, factors, forget, import, invite, log,
-    policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
+    accept_clock, address, approve, bus, complete, email, enroll, exempt, factors, forget, import, invite,
+    log, policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -33,6 +33,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Enroll(args) => enroll::refuse_early(args)?,
         Verb::Reset(args) => reset::refuse_early(args)?,
         Verb::Remove(args) => factors::refuse_early(args)?,
+        Verb::Email(Email { verb: Some(EmailVerb::Remove(args)) }) => address::refuse_early(args)?,
         Verb::RecoveryCodes(args) => recovery_codes::refuse_early(args)?,
         Verb::Exempt(args) => exempt::refuse_early(args)?,
         Verb::Require(args) => require::refuse_early(args)?,
@@ -70,7 +71,13 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Exempt(args) => exempt::run(&manager, args).await,
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
-        Verb::Email(EmailVerb::Test(args)) => email::test(&manager, &args).await,
+        Verb::Email(Email { verb }) => match verb.unwrap_or(EmailVerb::Show(EmailShow::default())) {
+            EmailVerb::Show(args) => address::show(&manager, args).await,
+            EmailVerb::Set(args) => address::set(&manager, args).await,
+            EmailVerb::Confirm(args) => address::confirm(&manager, args).await,
+            EmailVerb::Remove(args) => address::remove(&manager, args).await,
+            EmailVerb::Test(args) => email::test(&manager, &args).await,
+        },
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Complete { words } => complete::run(&words, &cli.bus),

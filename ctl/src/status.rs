@@ -124,7 +124,7 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
 }
 
 /// One address, and why it is one.
-fn address_line(one: &Address, screen: Screen) -> String {
+pub(crate) fn address_line(one: &Address, screen: Screen) -> String {
     let by = screen.show(&one.by);
     let why = match one.source.as_str() {
         "set" => text::email::set_by(&by, &time::utc(one.confirmed)),

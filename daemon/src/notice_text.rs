@@ -55,12 +55,20 @@ fn sentence(one: &Noted) -> String {
         Kind::Exempted => format!("no second factor is asked of you until {detail}"),
         Kind::Required => format!("a second factor is now asked of you, set by {detail}"),
         Kind::ExemptionEnded => format!("a second factor is asked of you again, set by {detail}"),
+        Kind::AddressAsked => format!("another mail address for you was asked for: {}", by(&detail)),
+        Kind::AddressSet => format!("your mail address was set: {}", by(&detail)),
+        Kind::AddressRemoved => format!("your mail address was removed: {}", by(&detail)),
         Kind::RequirementEnded => format!("a second factor is asked of you only by policy, set by {detail}"),
     }
 }
 
 fn times(times: u32) -> String {
     if times > 1 { format!(" ({times} times)") } else { String::new() }
+}
+
+/// `ADDRESS BY` in words.
+fn by(detail: &str) -> String {
+    detail.split_once(' ').map_or_else(|| detail.to_owned(), |(address, by)| format!("{address}, by {by}"))
 }
 
 /// `SERVICE SOURCE` in words.
@@ -178,6 +186,9 @@ mod tests {
             "reset",
             "exempted",
             "required",
+            "address-asked",
+            "address-set",
+            "address-removed",
         ] {
             assert!(Kind::parse(kind).is_some_and(|known| known.as_str() == kind), "{kind}");
             let text = told(vec![noted(kind, "detail")], 0);

@@ -14,6 +14,10 @@
 //! Resync(s user, s name, ay first, ay second)    -> x            seconds that its clock is ahead
 //! NewRecoveryCodes(s user, s proof)              -> as           shown this once
 //! ViewRecoveryCodes(s user, s reason)            -> as           those unused
+//! SetAddress(s user, s address, s proof, s invitation, s reason)
+//!                                                -> s            where the code goes, masked
+//! ConfirmAddress(s user, ay code)                -> s            the address that counts now, masked
+//! RemoveAddress(s user, s proof, s reason)       -> s            the one that counted, masked; may be empty
 //! Invite(s user, u minutes)                      -> (sx)         code, seconds it lives; 0 minutes is 10
 //! Reset(s user, s reason, b alone)               -> u            factors removed
 //! RequestReset(s user, s reason, s proof)        -> u            the request's number
@@ -420,6 +424,21 @@ pub trait Manager {
     fn new_recovery_codes(&self, user: &str, proof: &str) -> zbus::Result<Vec<String>>;
     /// The unused recovery codes, where the configuration lets them be shown again.
     fn view_recovery_codes(&self, user: &str, reason: &str) -> zbus::Result<Vec<String>>;
+    /// Sends a code to a mail address, which counts in the place of the one before once the code is typed;
+    /// returns the address, masked. `proof` and `invitation` as for an enrollment.
+    fn set_address(
+        &self,
+        user: &str,
+        address: &str,
+        proof: &str,
+        invitation: &str,
+        reason: &str,
+    ) -> zbus::Result<String>;
+    /// Puts the address that waits into force by its code; returns it, masked.
+    fn confirm_address(&self, user: &str, code: &[u8]) -> zbus::Result<String>;
+    /// Removes the address that was set, and the one that waits; returns the one that counted, masked, or
+    /// nothing.
+    fn remove_address(&self, user: &str, proof: &str, reason: &str) -> zbus::Result<String>;
     /// Makes a one-time code to enroll with: the code, and the seconds that it lives.
     fn invite(&self, user: &str, minutes: u32) -> zbus::Result<(String, i64)>;
     /// Removes every factor of a person; returns how many. `alone` is root without the approvals that

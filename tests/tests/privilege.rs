@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 34] = [
+const TABLE: [(&str, &str, &str); 37] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -78,6 +78,7 @@ const TABLE: [(&str, &str, &str); 34] = [
     ("Manager", "ApplyPolicy", r#"Action("configure")"#),
     ("Manager", "PolicyImpact", r#"Action("configure")"#),
     ("Manager", "CancelEnrollment", "Anyone"),
+    ("Manager", "ConfirmAddress", r#"SelfOr("manage-users")"#),
     ("Manager", "ConfirmEnrollment", "Anyone"),
     ("Manager", "EndOverride", r#"Action("exempt-user")"#),
     ("Manager", "Enroll", r#"SelfOr("manage-users")"#),
@@ -88,6 +89,8 @@ const TABLE: [(&str, &str, &str); 34] = [
     ("Manager", "ImportFactor", "Root"),
     ("Manager", "Invite", r#"Action("manage-users")"#),
     ("Manager", "NewRecoveryCodes", r#"SelfOr("manage-users")"#),
+    ("Manager", "RemoveAddress", r#"SelfOr("manage-users")"#),
+    ("Manager", "SetAddress", r#"SelfOr("manage-users")"#),
     ("Manager", "RemoveFactor", r#"SelfOr("manage-users")"#),
     ("Manager", "RenameFactor", r#"SelfOr("manage-users")"#),
     ("Manager", "Resync", r#"SelfOr("manage-users")"#),
@@ -105,7 +108,10 @@ const TABLE: [(&str, &str, &str); 34] = [
 ];
 
 /// Methods that are about a person, whom polkit's rules may look at.
-const ABOUT: [&str; 15] = [
+const ABOUT: [&str; 18] = [
+    "ConfirmAddress",
+    "RemoveAddress",
+    "SetAddress",
     "EndOverride",
     "Enroll",
     "Exempt",
@@ -147,6 +153,9 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "EndOverride" => with!((about, "exempt", "a test")),
         // With what passes for a proof: whether it is one is told by other tests.
         "Enroll" => with!((about, "", "", "")),
+        "SetAddress" => with!((about, "alice@example.org", "", "", "a test")),
+        "ConfirmAddress" => with!((about, code)),
+        "RemoveAddress" => with!((about, "", "a test")),
         "Invite" => with!((about, 1u32)),
         "PolicyImpact" => {
             let nothing = std::fs::File::open("/dev/null").expect("/dev/null");

@@ -2,12 +2,73 @@
 
 use clap::{Args, Subcommand};
 
-use super::parse::address;
+use super::parse::{address, reason, user};
+
+#[derive(Args)]
+pub(crate) struct Email {
+    #[command(subcommand)]
+    pub(crate) verb: Option<EmailVerb>,
+}
 
 #[derive(Subcommand)]
 pub(crate) enum EmailVerb {
+    /// Show where codes and notices go (without a verb: yours)
+    Show(EmailShow),
+    /// Set a mail address; a code is sent there to confirm it
+    Set(EmailSet),
+    /// Confirm it by that code
+    Confirm(EmailConfirm),
+    /// Remove the address that was set
+    Remove(EmailRemove),
     /// Send a test letter and show how far it comes, stage by stage
     Test(EmailTest),
+}
+
+#[derive(Args, Default)]
+pub(crate) struct EmailShow {
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// One JSON object per address
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EmailSet {
+    /// The address
+    #[arg(value_parser = address)]
+    pub(crate) address: String,
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Why, for the log; needed for somebody else
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+    /// One-time code from an administrator; where it
+    /// is needed it is asked for
+    #[arg(long, value_name = "CODE", verbatim_doc_comment)]
+    pub(crate) invitation: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct EmailConfirm {
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct EmailRemove {
+    /// Login name; without it, yours
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Why, for the log; needed for somebody else
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+    /// Do not ask first
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
-pub(crate) use email::{EmailTest, EmailVerb};
+pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
 pub(crate) use host::{Log, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
 pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
@@ -79,9 +79,8 @@ pub(crate) enum Verb {
     Require(Require),
     /// Take this host's clock for right after it once stood later
     AcceptClock(AcceptClock),
-    /// Mail: what sends codes and notices
-    #[command(subcommand)]
-    Email(EmailVerb),
+    /// Mail: where codes and notices go, and what sends them
+    Email(Email),
     /// Check, explain and apply the policy file
     #[command(subcommand)]
     Policy(PolicyVerb),
@@ -143,6 +142,14 @@ mod tests {
         assert!(usage(&["countersignctl", "log", "-o"]));
         assert!(usage(&["countersignctl", "email", "test"]));
         assert!(usage(&["countersignctl", "email", "test", "a@b\nBcc: c@d"]));
+        assert!(!usage(&["countersignctl", "email"]));
+        assert!(usage(&["countersignctl", "email", "set"]));
+        for address in
+            ["a@b\nBcc: c@d", "a b@c", "a@b,c@d", "<a@b>", "Al <a@b>", "a@b\r", "@b", "a", "\u{fc}@b"]
+        {
+            assert!(usage(&["countersignctl", "email", "set", address]), "{address:?}");
+        }
+        assert!(usage(&["countersignctl", "email", "set", "a@example.org", "alice", "--reason", "a\nb"]));
         assert!(usage(&["countersignctl", "policy"]));
         assert!(usage(&["countersignctl", "policy", "explain"]));
         assert!(usage(&["countersignctl", "policy", "explain", "alice", "--from", "host.example"]));

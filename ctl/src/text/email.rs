@@ -15,6 +15,53 @@ pub(crate) fn waits(by: &str) -> String {
     format!("asked for by {by}, waits for its code")
 }
 
+pub(crate) fn no_address(user: &str, own: bool) -> String {
+    let whose = if own { "" } else { user };
+    format!("{user} has no mail address here. To set one:  countersignctl email set ADDRESS {whose}")
+        .trim_end()
+        .to_owned()
+}
+
+pub(crate) const NEEDS_REASON: &str = "an auditor will ask why somebody else's mail address was changed.\n\
+    Nothing was changed. Add --reason TEXT.";
+
+/// A code is on its way to an address that somebody set.
+pub(crate) fn asked(masked: &str, user: &str, own: bool) -> String {
+    let (whose, user) =
+        if own { ("It".to_owned(), String::new()) } else { (format!("For {user} it"), format!(" {user}")) };
+    format!(
+        "A code was sent to {masked}. {whose} counts once that code is typed:\n    \
+         countersignctl email confirm{user}\n\
+         Until then nothing changes."
+    )
+}
+
+pub(crate) const CODE_QUESTION: &str = "The code in the letter: ";
+pub(crate) const WRONG_CODE: &str = "That code is not right. Type the one in the newest letter.";
+
+pub(crate) fn confirmed(masked: &str, user: &str) -> String {
+    format!("Mail for {user} goes to {masked} from now on. The address before it, if there was one, is told.")
+}
+
+pub(crate) const REMOVE_NEEDS_YES: &str = "email remove asks before it removes anything, and standard input is no terminal.\n\
+    Nothing was changed. Add --yes if you are sure.";
+
+pub(crate) fn remove_question(user: &str) -> String {
+    format!(
+        "The mail address that was set for {user} is removed: no code and no notice goes there\n\
+         any more, but for one that says so.\n\
+         Type yes to go on: "
+    )
+}
+
+pub(crate) fn removed(masked: &str, user: &str) -> String {
+    if masked.is_empty() {
+        format!("The address of {user} that waited for its code was removed. None had counted.")
+    } else {
+        format!("{masked} removed. {user} is told there and at the next login.")
+    }
+}
+
 pub(crate) const OK: &str = "ok";
 pub(crate) const FAILED: &str = "FAILED";
 

@@ -3,10 +3,13 @@
 use super::{Acting, Target, needs_proof, recovery};
 use crate::clock::Moment;
 use crate::decide::invitation::Invitation;
+use crate::decide::policy::Person;
 use crate::decide::totp::{self, Authenticator, Match, SECRET_BYTES};
 use crate::error::Error;
 use crate::host::Host;
+use crate::in_force::InForce;
 use crate::journal;
+use crate::mail::addresses;
 use crate::seal::{Keys, enrollment_row, token_hash, totp_row};
 use crate::store::{Begun, NewAuthenticator, PendingEnrollment, Right};
 use crate::{decide, random};
@@ -45,11 +48,11 @@ pub async fn enrollment_right(
     if let Some(proof) = acting.proof {
         return Ok(Right::Has(proof));
     }
-    if host.store.has(whom.uid).await?.0 {
-        return Err(needs_proof());
-    }
     let force = host.in_force();
     let person = force.directory.person(&whom.name).await;
+    if host.store.has(whom.uid).await?.0 || has_mail(host, &force, &person, whom).await {
+        return Err(needs_proof());
+    }
     match decide::policy::enroll(&force.config, &person) {
         Enroll::Admin => Err(Error::NotAuthorized(
             "policy wants an administrator beside you for a first factor; ask one to run `countersignctl enroll`"
@@ -65,6 +68,18 @@ pub async fn enrollment_right(
             host.keys.invitation(Invitation::parse(invitation).as_ref(), whom.uid),
         )),
     }
+}
+
+/// Whether a person can be sent codes that some policy of theirs takes, or may: a factor like any other.
+async fn has_mail(host: &Host, force: &InForce, person: &Person, whom: &Target) -> bool {
+    decide::policy::mail_somewhere(&force.config, person).is_some()
+        && addresses::all(host, force, whom.uid, &whom.name).await.any()
+}
+
+pub(super) fn wrong_invitation() -> Error {
+    Error::NotAuthorized(
+        "that invitation is not right, was used, or its time is over; ask for a new one".into(),
+    )
 }
 
 /// Begins to enroll a person.
@@ -100,9 +115,7 @@ pub async fn begin_enrollment(
     match host.store.begin_enrollment(pending, right, token_hash(&token), now).await? {
         Begun::Waits => {}
         Begun::WrongInvitation => {
-            return Err(Error::NotAuthorized(
-                "that invitation is not right, was used, or its time is over; ask for a new one".into(),
-            ));
+            return Err(wrong_invitation());
         }
         Begun::Locked(ms) => {
             return Err(Error::NotAuthorized(format!("too many tries, again in {} s", (ms + 999) / 1000)));

@@ -176,7 +176,7 @@ fn owner(acting: &Acting, whom: &Target) -> Result<Owner, Error> {
 }
 
 /// Whether some policy asks a second factor of this person, wherever they log in.
-async fn is_required(host: &Host, whom: &Target, now: Moment) -> bool {
+pub(super) async fn is_required(host: &Host, whom: &Target, now: Moment) -> bool {
     let force = host.in_force();
     let person = force.directory.person(&whom.name).await;
     policy::is_required_somewhere(&force.config, &person)
@@ -186,7 +186,7 @@ async fn is_required(host: &Host, whom: &Target, now: Moment) -> bool {
         )
 }
 
-fn reasonable(reason: &str) -> Result<&str, Error> {
+pub(super) fn reasonable(reason: &str) -> Result<&str, Error> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
         return Err(Error::InvalidArgument(format!(

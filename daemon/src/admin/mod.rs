@@ -15,6 +15,7 @@ mod recovery;
 mod report;
 mod reset;
 
+pub use address::{confirm as confirm_address, remove as remove_address, set as set_address};
 pub use apply::{Apply, apply, reload};
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
 pub use factors::{new_recovery_codes, remove, rename, resync, view_recovery_codes};

@@ -2,12 +2,14 @@
 
 use super::overrides::shown;
 use crate::clock::Moment;
+use crate::decide::email::mask;
 use crate::decide::enrolling::{self, Asking, Newcomer, Opening, may_enroll};
 use crate::decide::explain::{self, Explained};
 use crate::decide::policy::{Decision, Met, Resolution, Source, Terms, Tri};
 use crate::error::Error;
 use crate::host::Host;
-use crate::login::Reach;
+use crate::in_force::InForce;
+use crate::login::{self, Reach};
 use crate::store::Arrival;
 use crate::text::{self, enrolling::Later};
 use countersign_config::Status;
@@ -58,19 +60,21 @@ pub async fn explain(
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => host.store.uid_of(user.to_owned()).await?,
     };
-    let enrolled = match uid {
-        Some(uid) => !host.store.person(uid, user.to_owned(), host.view(), now).await?.factors.is_empty(),
-        None => false,
+    let factors = match uid {
+        Some(uid) => host.store.person(uid, user.to_owned(), host.view(), now).await?.factors,
+        None => vec![],
     };
+    let has_codes = !factors.is_empty();
+    let has_app = factors.iter().any(|factor| factor.kind == "totp");
     let help = force.config.help.as_deref();
     // An address counts as a factor where policy lists it.
-    let reachable = match person.resolution {
-        Resolution::Found(uid) => Reach::of(host, &force, &decision, uid, user).await?.is_factor(),
-        Resolution::NotFound | Resolution::Failed => false,
+    let reach = match uid {
+        Some(uid) => Reach::of(host, &force, &decision, uid, user).await?,
+        None => Reach::None,
     };
-    let prompts = match (&decision, enrolled || reachable) {
-        (Decision::Required(_) | Decision::RequiredIfEnrolled(_), true) => {
-            vec![text::PROMPT.to_owned()]
+    let prompts = match (&decision, has_codes || reach.is_factor()) {
+        (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms), true) => {
+            by_mail(&force, terms, &reach, has_app).into_iter().chain([text::PROMPT.to_owned()]).collect()
         }
         (Decision::Required(terms), false) => {
             let resolved = uid.filter(|_| matches!(person.resolution, Resolution::Found(_)));
@@ -90,6 +94,20 @@ pub async fn explain(
         prompts,
         overridden: overridden.iter().map(|one| shown(one, then)).collect(),
     })
+}
+
+/// What somebody who can have codes by e-mail sees before the prompt. Nothing is sent.
+fn by_mail(force: &InForce, terms: &Terms, reach: &Reach, has_app: bool) -> Option<String> {
+    let (_, said) = match reach {
+        Reach::None => return None,
+        Reach::Unknown => text::email::unknown(),
+        Reach::At(to) if login::unasked(terms, has_app, Asking::Code) => {
+            let limits = login::email_limits(&force.config.email);
+            text::email::sent(&mask(&to.address), false, limits.valid_ms, limits.resend_ms)
+        }
+        Reach::At(to) => text::email::what_to_type(&mask(&to.address), has_app),
+    };
+    Some(said)
 }
 
 /// What somebody without a factor sees, by the same decision that begins their login.

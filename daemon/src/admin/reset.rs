@@ -15,7 +15,7 @@ const LONGEST_REASON: usize = 500;
 /// Somebody who acts.
 #[derive(Debug, Clone)]
 pub struct Doer {
-    actor: Actor,
+    pub(super) actor: Actor,
     loginuid: String,
 }
 

@@ -192,6 +192,61 @@ impl Manager {
         Ok(codes.iter().map(|c| c.as_str().to_owned()).collect())
     }
 
+    /// Sends a code to a mail address that a person wants to have.
+    #[zbus(out_args("masked"))]
+    #[expect(clippy::too_many_arguments, reason = "five that are on the bus, and who calls")]
+    async fn set_address(
+        &self,
+        user: &str,
+        address: &str,
+        proof: &str,
+        invitation: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        let target = admin::target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, target).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        let right = admin::enrollment_right(&self.0, &acting, &whom, invitation).await?;
+        if right == Right::Password {
+            self.1.ask_own_password(&self.0, bus, &header, caller.uid, &whom).await?;
+        }
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::set_address(&self.0, (&acting, &by), &whom, address, reason, right).await?)
+    }
+
+    /// Puts it into force by that code.
+    #[zbus(out_args("masked"))]
+    async fn confirm_address(
+        &self,
+        user: &str,
+        code: Vec<u8>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        let code = Zeroizing::new(code);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::confirm_address(&self.0, &by, &whom, &code).await?)
+    }
+
+    /// Removes it.
+    #[zbus(out_args("masked"))]
+    async fn remove_address(
+        &self,
+        user: &str,
+        proof: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        let acting = Acting::new(caller.uid, caller.own, proof)?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        Ok(admin::remove_address(&self.0, (&acting, &by), &whom, reason).await?)
+    }
+
     /// Makes a one-time code to enroll with.
     #[zbus(out_args("code", "seconds"))]
     async fn invite(

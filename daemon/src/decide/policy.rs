@@ -216,17 +216,23 @@ pub enum Decision {
 
 impl Decision {
     /// The same for a login that people make on the bus to show a factor of theirs before they change
-    /// what they have: asked of whoever has one, whatever policy says, and never waived.
-    pub fn for_own_service(self) -> Self {
+    /// what they have: asked of whoever has one, whatever policy says, and never waived. A code by e-mail
+    /// is one where any policy of theirs lists it.
+    pub fn for_own_service(self, config: &Config, person: &Person) -> Self {
         let policy = self.policy().to_owned();
-        let (Self::Required(terms) | Self::RequiredIfEnrolled(terms)) = self else {
-            return Self::RequiredIfEnrolled(Terms::own(policy));
+        let asked = match self {
+            Self::Required(terms) | Self::RequiredIfEnrolled(terms) => Some((terms.certain, terms.factors)),
+            _ => None,
         };
-        Self::RequiredIfEnrolled(Terms {
-            certain: terms.certain,
-            factors: terms.factors,
-            ..Terms::own(policy)
-        })
+        let (mut certain, mut factors) = asked.unwrap_or((true, vec![Factor::Totp]));
+        let mail = mail_somewhere(config, person).map(|(mail, sure)| {
+            certain &= sure;
+            mail
+        });
+        if mail.is_some() && !factors.contains(&Factor::Email) {
+            factors.push(Factor::Email);
+        }
+        Self::RequiredIfEnrolled(Terms { certain, factors, mail, ..Terms::own(policy) })
     }
 
     /// Whether a second factor is, or may be, asked.
@@ -325,6 +331,28 @@ pub fn label(config: &Config, person: &Person) -> String {
         .find(|p| p.status != Status::Off && matches_person(p, person) != Tri::No)
         .and_then(|p| p.label.clone())
         .unwrap_or_else(|| config.issuer.clone())
+}
+
+/// The account that mails this person notices: that of their first policy that names one, else the first
+/// there is.
+#[must_use]
+pub fn mailbox<'a>(config: &'a Config, person: &Person) -> Option<&'a str> {
+    let theirs = config.policies.iter().filter(|p| matches_person(p, person) != Tri::No);
+    let named = theirs.filter_map(|p| p.mailbox.as_deref()).next();
+    named.or_else(|| config.mailboxes.first().map(|mailbox| mailbox.name.as_str()))
+}
+
+/// How codes are mailed to this person by the first policy that may be theirs and lists e-mail, for
+/// whatever service, and whether it certainly is theirs.
+#[must_use]
+pub fn mail_somewhere(config: &Config, person: &Person) -> Option<(Mail, bool)> {
+    config
+        .policies
+        .iter()
+        .filter(|p| p.status != Status::Off)
+        .map(|p| (p, matches_person(p, person)))
+        .find(|(p, matches)| *matches != Tri::No && p.factors.contains(&Factor::Email))
+        .and_then(|(p, matches)| Some((mail(p)?, matches == Tri::Yes)))
 }
 
 /// How much a policy asks: nobody, those enrolled, everybody. Report and off protect nobody.

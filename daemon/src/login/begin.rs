@@ -60,7 +60,7 @@ pub async fn begin(host: &Arc<Host>, caller: u32, request: BeginRequest) -> Resu
     let decision = host.decide(&force, &person, &request.service, origin.class, now);
     let resolved = uid.is_some();
     let own = caller != 0 && request.service == OWN_SERVICE;
-    let decision = if own { decision.for_own_service() } else { decision };
+    let decision = if own { decision.for_own_service(&force.config, &person) } else { decision };
     // The account database may be down: a person we know keeps their factor.
     let uid = match uid {
         Some(uid) => Some(uid),
@@ -69,12 +69,13 @@ pub async fn begin(host: &Arc<Host>, caller: u32, request: BeginRequest) -> Resu
     };
     let id = LoginId::new()?;
     let mut row = describe(host, &force, &person, origin, uid, caller, id, &decision, &request);
-    let reach = match uid.filter(|_| resolved) {
+    let reach = match uid {
         Some(uid) => Reach::of(host, &force, &decision, uid, &request.user).await?,
         None => Reach::None,
     };
     let reachable = reach.is_factor();
-    row.mail_to = reach.mail_to();
+    // Whom the account database does not know now has the factor still, and is sent nothing.
+    row.mail_to = reach.mail_to().filter(|_| resolved);
     match decision {
         Decision::Required(terms) => {
             ask(host, id, row, now, Asking { everyone: true, terms, force, resolved, reachable }).await
@@ -171,7 +172,7 @@ async fn ask(
             }
             let (question, later_until, reason) = (opened.asking, opened.until, opened.reason);
             let mails = row.mail_to.is_some()
-                && row.talk
+                && (row.talk || (row.is_own() && !facts.has_codes()))
                 && reason.is_empty()
                 && email::unasked(&asking.terms, facts.authenticators > 0, question);
             opened.map(|said| Begun { asking: question, later_until, reason, mails, said })
@@ -239,8 +240,7 @@ fn neutral() -> Judgement {
 
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
-    let has_factor =
-        facts.authenticators > 0 || facts.recovery_codes > 0 || facts.scratch_codes > 0 || asking.reachable;
+    let has_factor = facts.has_codes() || asking.reachable;
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", "enroll", help);

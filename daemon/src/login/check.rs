@@ -52,7 +52,7 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         }
     };
     // An address counts as a factor where policy lists it.
-    let reachable = match resolved {
+    let reachable = match uid {
         Some(uid) => Reach::of(host, &force, &decision, uid, &request.user).await?.is_factor(),
         None => false,
     };

@@ -25,7 +25,8 @@ use zeroize::Zeroizing;
 const MOMENT: Duration = Duration::from_millis(1500);
 
 /// What the configuration grants.
-pub(super) fn limits(email: &Email) -> Limits {
+#[must_use]
+pub fn limits(email: &Email) -> Limits {
     let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
     Limits {
         valid_ms: ms(email.valid_for),
@@ -193,7 +194,8 @@ async fn send(
 }
 
 /// Whether a code goes out as soon as the login begins: nothing else is asked for first.
-pub(super) fn unasked(terms: &Terms, has_app: bool, asking: Asking) -> bool {
+#[must_use]
+pub fn unasked(terms: &Terms, has_app: bool, asking: Asking) -> bool {
     use countersign_config::Factor;
     let first = terms.factors.iter().find(|factor| match factor {
         Factor::Totp => has_app,

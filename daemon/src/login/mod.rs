@@ -14,7 +14,7 @@ pub use abandon::abandon;
 pub use begin::{BeginRequest, begin};
 pub use check::{CheckRequest, check};
 pub use confirm::confirm;
-pub use email::Reach;
+pub use email::{Reach, limits as email_limits, unasked};
 pub use respond::respond;
 
 use crate::error::Error;

@@ -54,7 +54,6 @@ impl Addresses {
 }
 
 /// Every address of a person that is known now, in order: where notices go.
-#[expect(dead_code, reason = "for the queue of notices, which asks where to")]
 pub async fn of(host: &Host, force: &InForce, uid: u32, name: &str) -> Vec<String> {
     all(host, force, uid, name).await.known.into_iter().map(|one| one.address).collect()
 }

@@ -87,12 +87,12 @@ fn values(facts: &Facts<'_>) -> Value {
 }
 
 /// Outside text in a letter: one line, without what turns text around.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.chars().take(128).map(|c| if journal::is_unsafe(c) { ' ' } else { c }).collect()
 }
 
 /// `2026-11-22 11:45 UTC` (the calendar of Howard Hinnant's `civil_from_days`).
-fn utc(at: i64) -> String {
+pub(super) fn utc(at: i64) -> String {
     let (days, seconds) = (at.div_euclid(86_400), at.rem_euclid(86_400));
     let z = days + 719_468;
     let (era, day_of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));

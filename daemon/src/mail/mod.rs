@@ -1,6 +1,7 @@
 //! Letters of the daemon: what is in them, and handing them to the mailer.
 
 pub mod addresses;
+pub mod confirming;
 mod letter;
 mod post;
 mod template;

@@ -15,6 +15,7 @@ use crate::decide::enrolling::{Asking, Position};
 use crate::decide::recovery::SALT_BYTES;
 use crate::decide::throttle::{Lane, Tally};
 use crate::error::Error;
+use countersign_protocol::names::OWN_SERVICE;
 use rusqlite::{Connection, OptionalExtension, Row};
 use subtle::ConstantTimeEq;
 
@@ -50,6 +51,12 @@ impl OpenLogin {
     /// Where to and where from, for a notice.
     pub(super) fn place(&self) -> String {
         format!("{} {}", self.service, self.source)
+    }
+
+    /// Whether codes by e-mail may be sent in it: the first factor passed, or somebody shows a factor of
+    /// their own before they change what they have.
+    pub(super) fn mails(&self) -> bool {
+        self.at.talk || (self.caller != 0 && self.service == OWN_SERVICE)
     }
 
     /// Whether a recovery code has let the person pass already.

@@ -1,6 +1,7 @@
 //! Opening a login: the facts it needs, and its row in the attempt log.
 
 use super::email::{self, MailTo};
+use super::enrollment::has_factor;
 use super::notice::{self, Untold};
 use super::worker::{Durability, Store};
 use super::{grace, invitation, known_source, tally};
@@ -9,6 +10,7 @@ use crate::decide::answer::Payer;
 use crate::decide::enrolling::Asking;
 use crate::decide::throttle::{Lane, Tally};
 use crate::error::Error;
+use countersign_protocol::names::OWN_SERVICE;
 use rusqlite::{Connection, OptionalExtension};
 
 /// How far a login is.
@@ -84,6 +86,14 @@ pub struct LoginRow {
     pub mail_to: Option<MailTo>,
 }
 
+impl LoginRow {
+    /// Whether somebody makes it to show a factor of their own before they change what they have.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.caller != 0 && self.service == OWN_SERVICE
+    }
+}
+
 /// How a login begins.
 #[derive(Debug)]
 pub struct Opened<T> {
@@ -144,6 +154,14 @@ pub struct BeginFacts {
     pub invited: bool,
 }
 
+impl BeginFacts {
+    /// Whether the person has anything but mail.
+    #[must_use]
+    pub fn has_codes(&self) -> bool {
+        self.authenticators > 0 || self.recovery_codes > 0 || self.scratch_codes > 0
+    }
+}
+
 impl Store {
     /// Opens a login: reads the facts, lets `judge` rule, and writes the row as it says. Returns what
     /// else it gives. Time without a factor begins here only where the first factor
@@ -178,7 +196,9 @@ impl Store {
     pub async fn uid_of(&self, name: String) -> Result<Option<u32>, Error> {
         self.run(Durability::Kill, move |db| {
             Ok(db
-                .prepare_cached("SELECT uid FROM person WHERE name = ?1")?
+                .prepare_cached(
+                    "SELECT uid FROM person WHERE name = ?1 UNION ALL SELECT uid FROM address WHERE name = ?1 LIMIT 1",
+                )?
                 .query_row([name], |r| r.get(0))
                 .optional()?)
         })
@@ -295,7 +315,12 @@ fn insert<T>(
         row.may_enroll,
         opened.until,
     ])?;
-    if let (Some(to), true, Phase::Asked) = (&row.mail_to, row.talk, opened.phase) {
+    // Whoever has something stronger does not change it by their mail.
+    let own = match row.uid {
+        Some(uid) if row.is_own() => !has_factor(db, uid)?,
+        _ => false,
+    };
+    if let (Some(to), true, Phase::Asked) = (&row.mail_to, row.talk || own, opened.phase) {
         email::open(db, db.last_insert_rowid(), (row.uid, &row.user), to)?;
     }
     Ok(())

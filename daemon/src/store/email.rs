@@ -57,7 +57,7 @@ pub(super) fn find(
     limits: Limits,
     now: Moment,
 ) -> Result<Option<EmailRow>, Error> {
-    let Some(uid) = login.uid.filter(|_| login.at.talk) else { return Ok(None) };
+    let Some(uid) = login.uid.filter(|_| login.mails()) else { return Ok(None) };
     let row = db
         .prepare_cached(
             "SELECT address, mailbox, template, code, boot, sent_ms FROM email_login WHERE login = ?1",
@@ -77,21 +77,15 @@ pub(super) fn find(
         (Some(code), Some(typed)) => bool::from(code.ct_eq(typed)),
         _ => false,
     };
-    let ages = ages(db, uid, now)?;
-    let host_full = host_full(db, limits.most_per_hour, now)?;
-    Ok(Some(EmailRow { to, way: Way { sent, matches, ages, host_full, limits } }))
+    let way = Way { matches, ..way(db, uid, sent, limits, now)? };
+    Ok(Some(EmailRow { to, way }))
 }
 
 /// A code is ordered: the one before it is void, and a letter is counted, before anybody sends it.
 pub(super) fn order(db: &Connection, login: &OpenLogin, code: &[u8; 32], now: Moment) -> Result<(), Error> {
     db.prepare_cached("UPDATE email_login SET code = ?2, boot = ?3, sent_ms = ?4 WHERE login = ?1")?
         .execute((login.id, code, now.boot, now.boot_ms))?;
-    db.prepare_cached("INSERT INTO email_sent (uid, boot, at_ms) VALUES (?1, ?2, ?3)")?.execute((
-        login.uid,
-        now.boot,
-        now.boot_ms,
-    ))?;
-    Ok(())
+    count(db, login.uid, now)
 }
 
 /// Uses the code of a login up; 1 when there was one.
@@ -104,6 +98,38 @@ pub(super) fn take(db: &Connection, login: i64) -> Result<usize, Error> {
 /// The login is over, or another factor let the person in: no code of it works any more.
 pub(super) fn close(db: &Connection, login: i64) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM email_login WHERE login = ?1")?.execute([login])?;
+    Ok(())
+}
+
+/// How many letters a person and the host were sent of late, for the next one.
+pub(super) fn way(
+    db: &Connection,
+    uid: u32,
+    sent: Option<Stamp>,
+    limits: Limits,
+    now: Moment,
+) -> Result<Way, Error> {
+    let ages = ages(db, uid, now)?;
+    let host_full = host_full(db, limits.most_per_hour, now)?;
+    Ok(Way { sent, matches: false, ages, host_full, limits })
+}
+
+/// Counts a letter of a person, before anybody sends it.
+pub(super) fn count(db: &Connection, uid: Option<u32>, now: Moment) -> Result<(), Error> {
+    db.prepare_cached("INSERT INTO email_sent (uid, boot, at_ms) VALUES (?1, ?2, ?3)")?.execute((
+        uid,
+        now.boot,
+        now.boot_ms,
+    ))?;
+    Ok(())
+}
+
+/// Voids the codes of a person's logins in flight: they would still go where they were to go.
+pub(super) fn void(db: &Connection, uid: u32) -> Result<(), Error> {
+    db.prepare_cached(
+        "DELETE FROM email_login WHERE login IN (SELECT id FROM login WHERE token IS NOT NULL AND uid = ?1)",
+    )?
+    .execute([uid])?;
     Ok(())
 }
 
@@ -149,6 +175,11 @@ impl Store {
             db.execute(
                 "DELETE FROM email_login WHERE login NOT IN (SELECT id FROM login WHERE token IS NOT NULL)",
                 [],
+            )?;
+            // An hour longer than it lives, so that somebody late hears why.
+            db.execute(
+                "DELETE FROM address_pending WHERE boot <> ?1 OR sent_ms + lives_ms <= ?2",
+                (now.boot, now.boot_ms - LOOKS_BACK_MS),
             )?;
             // Of another boot only what that boot's hour could still cap.
             db.execute(

@@ -50,7 +50,7 @@ pub enum Right {
 
 impl Right {
     /// Whether it is good for a first factor only.
-    fn is_for_first(self) -> bool {
+    pub(super) fn is_for_first(self) -> bool {
         matches!(self, Self::Password | Self::Invited(_))
     }
 }
@@ -211,7 +211,13 @@ impl Store {
 }
 
 /// Whether a right is one, now; a wrong invitation is paid for.
-fn admit(db: &Connection, uid: u32, name: &str, right: Right, now: Moment) -> Result<Begun, Error> {
+pub(super) fn admit(
+    db: &Connection,
+    uid: u32,
+    name: &str,
+    right: Right,
+    now: Moment,
+) -> Result<Begun, Error> {
     if right.is_for_first() && has_factor(db, uid)? {
         return Err(Error::NotAuthorized("a code of a factor you have is needed for another one".into()));
     }

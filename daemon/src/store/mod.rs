@@ -34,6 +34,7 @@ mod sessions;
 mod tally;
 mod worker;
 
+pub use address::{Asked, NewAddress, Typed};
 pub use answer::{AnswerRow, Answered, Evidence, Judged, OpenLogin, SealedTotp, StoredScratch};
 pub use begin::{BeginFacts, LoginRow, Opened, Phase};
 pub use carry::PENDING;

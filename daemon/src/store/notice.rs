@@ -52,10 +52,16 @@ pub enum Kind {
     ExemptionEnded,
     /// What was required of this person by name no longer is: `BY: reason`.
     RequirementEnded,
+    /// Somebody else asked for another mail address, which waits for its code: `ADDRESS BY: reason`, masked.
+    AddressAsked,
+    /// A mail address was set and confirmed: `ADDRESS BY`, masked.
+    AddressSet,
+    /// The mail address that was set was removed: `ADDRESS BY`, masked.
+    AddressRemoved,
 }
 
 /// Each kind and its word in the database and on the bus.
-const WORDS: [(Kind, &str); 17] = [
+const WORDS: [(Kind, &str); 20] = [
     (Kind::RecoveryUsed, "recovery-used"),
     (Kind::Locked, "locked"),
     (Kind::CodeReused, "code-reused"),
@@ -73,6 +79,9 @@ const WORDS: [(Kind, &str); 17] = [
     (Kind::Required, "required"),
     (Kind::ExemptionEnded, "exemption-ended"),
     (Kind::RequirementEnded, "requirement-ended"),
+    (Kind::AddressAsked, "address-asked"),
+    (Kind::AddressSet, "address-set"),
+    (Kind::AddressRemoved, "address-removed"),
 ];
 
 impl Kind {

@@ -58,7 +58,9 @@ impl Store {
             let rows: Vec<(u32, String)> = db
                 .prepare_cached(
                     "SELECT uid, name FROM person WHERE uid > ?1 UNION
+                     SELECT uid, name FROM address WHERE uid > ?1 AND uid NOT IN (SELECT uid FROM person) UNION
                      SELECT uid, name FROM grace WHERE uid > ?1 AND until > ?3 AND uid NOT IN (SELECT uid FROM person)
+                       AND uid NOT IN (SELECT uid FROM address)
                      ORDER BY uid LIMIT ?2",
                 )?
                 .query_map((after, limit, now.date), |r| Ok((r.get(0)?, r.get(1)?)))?

@@ -2,7 +2,7 @@
 
 use super::notice::{self, Kind as Notice};
 use super::worker::{Durability, Store};
-use super::{known_source, overrides, pending, proof, tally};
+use super::{address, known_source, overrides, pending, proof, tally};
 use crate::clock::Moment;
 use crate::decide::overrides::Override;
 use crate::error::Error;
@@ -55,12 +55,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn reset(&self, whom: Whom, by: String, reason: String, now: Moment) -> Result<u32, Error> {
-        self.run(Durability::Power, move |db| {
-            let removed = void(db, whom.uid)?;
-            told(db, &whom, Notice::Reset, &format!("{by}: {reason}"), now)?;
-            Ok(removed)
-        })
-        .await
+        self.run(Durability::Power, move |db| removed(db, &whom, &format!("{by}: {reason}"), now)).await
     }
 
     /// Removes everything that is kept of somebody whose account is gone, but the attempt log. Gives how
@@ -198,9 +193,8 @@ impl Store {
             if missing > 0 {
                 return Ok(Approved { missing, removed: 0 });
             }
-            let removed = void(db, whom.uid)?;
             let by = format!("{}, approved by {}", request.requester.name, approved.join(" and "));
-            told(db, &whom, Notice::Reset, &format!("{by}: {}", request.reason), now)?;
+            let removed = removed(db, &whom, &format!("{by}: {}", request.reason), now)?;
             Ok(Approved { missing: 0, removed })
         })
         .await
@@ -228,6 +222,14 @@ impl Store {
     }
 }
 
+/// Takes every factor and says so, also to the mail address that goes with them.
+fn removed(db: &Connection, whom: &Whom, detail: &str, now: Moment) -> Result<u32, Error> {
+    let address = address::find(db, whom.uid, &whom.name)?.map(|set| set.address);
+    let removed = void(db, whom.uid)?;
+    notice::add_telling(db, whom.uid, &whom.name, Notice::Reset, detail, address.as_deref(), now)?;
+    Ok(removed)
+}
+
 /// Takes every factor, and voids logins, enrollments and requests in flight.
 fn void(db: &Connection, uid: u32) -> Result<u32, Error> {
     let apps = db.execute("DELETE FROM totp WHERE uid = ?1", [uid])?;
@@ -236,6 +238,8 @@ fn void(db: &Connection, uid: u32) -> Result<u32, Error> {
     db.execute("DELETE FROM enrollment WHERE uid = ?1", [uid])?;
     pending::discard_all(db, uid)?;
     db.execute("DELETE FROM invitation WHERE uid = ?1", [uid])?;
+    let addresses = db.execute("DELETE FROM address WHERE uid = ?1", [uid])?;
+    db.execute("DELETE FROM address_pending WHERE uid = ?1", [uid])?;
     known_source::remove(db, uid)?;
     db.execute(
         "UPDATE login SET token = NULL, phase = 3, reason = 'reset',
@@ -247,7 +251,7 @@ fn void(db: &Connection, uid: u32) -> Result<u32, Error> {
     // A factor that is void stood behind what they asked for as well.
     close(db, "uid", uid)?;
     close(db, "requester", uid)?;
-    Ok(u32::try_from(apps + sets).unwrap_or(u32::MAX))
+    Ok(u32::try_from(apps + sets + addresses).unwrap_or(u32::MAX))
 }
 
 fn told(db: &Connection, whom: &Whom, kind: Notice, detail: &str, now: Moment) -> Result<(), Error> {

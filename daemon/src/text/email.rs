@@ -11,6 +11,15 @@ pub fn sent(to: &str, on_its_way: bool, valid_ms: i64, resend_ms: i64) -> Messag
     (STYLE_INFO, format!("{sent} to {to}. It works for {valid}.\nNothing came? Type resend after {resend}."))
 }
 
+/// Where codes go cannot be known now.
+#[must_use]
+pub fn unknown() -> Message {
+    (
+        STYLE_ERROR,
+        "Your mail address cannot be looked up now, so no code can be sent.\nTry again in a minute, or type a recovery code.".into(),
+    )
+}
+
 /// A code could not be sent.
 #[must_use]
 pub fn failed(to: &str, has_app: bool) -> Message {
@@ -50,5 +59,27 @@ pub fn what_to_type(to: &str, has_app: bool) -> Message {
         format!(
             "Type {app}a code that was sent to you by e-mail, or one of your recovery codes.\nType email to have a code sent to {to}."
         ),
+    )
+}
+
+/// The subject of the letter that asks whether an address is somebody's.
+#[must_use]
+pub fn confirm_subject(issuer: &str, host: &str) -> String {
+    format!("{issuer}: confirm your mail address for {host}")
+}
+
+/// That letter, of one-line values. `whose` is the account, the computer, who asks and when.
+#[must_use]
+pub fn confirm_letter(whose: [&str; 4], code: &str, minutes: i64, help: Option<&str>) -> String {
+    let [user, host, by, time] = whose;
+    let help = help.map_or_else(String::new, |help| format!("{help}\n"));
+    format!(
+        "Codes and notices of this account are to be sent to you here:\n\n    \
+         Account:  {user}\n    Computer: {host}\n    Asked by: {by}\n    Time:     {time}\n\n\
+         To confirm that the address is yours, type this code on that computer:\n\n    {code}\n\n\
+         with:  countersignctl email confirm\n\n\
+         It works once, for {minutes} minutes.\n\n\
+         Do you know nothing of this? Then give the code to nobody, and nothing\n\
+         will be sent to you. Tell the administrator of that computer.\n{help}"
     )
 }

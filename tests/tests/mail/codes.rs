@@ -11,20 +11,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A daemon, a mailer and a scripted server. Fields drop in this order.
-struct Codes {
-    daemon: Daemon,
+pub(super) struct Codes {
+    pub(super) daemon: Daemon,
     mailer: Mailer,
-    server: Smtp,
-    bus: PrivateBus,
+    pub(super) server: Smtp,
+    pub(super) bus: PrivateBus,
     _world: World,
 }
 
 /// A step as it crosses the bus.
 #[derive(Debug)]
-struct Step {
-    login: String,
-    verdict: String,
-    said: String,
+pub(super) struct Step {
+    pub(super) login: String,
+    pub(super) verdict: String,
+    pub(super) said: String,
 }
 
 impl Codes {
@@ -33,7 +33,7 @@ impl Codes {
     }
 
     /// `policy` and `tables` are more lines of the configuration.
-    fn with(factors: &str, policy: &str, tables: &str, script: Script) -> Self {
+    pub(super) fn with(factors: &str, policy: &str, tables: &str, script: Script) -> Self {
         let world = World::enter();
         let server = Smtp::start(script);
         let config = config(server.port(), factors, policy, tables);
@@ -45,31 +45,31 @@ impl Codes {
         Self { daemon, mailer, server, bus, _world: world }
     }
 
-    fn begin(&self, user: &str, first_factor: &str) -> Step {
+    pub(super) fn begin(&self, user: &str, first_factor: &str) -> Step {
         begin(&self.bus, user, first_factor)
     }
 
-    fn respond(&self, login: &str, answer: &str) -> Step {
+    pub(super) fn respond(&self, login: &str, answer: &str) -> Step {
         respond(&self.bus, login, answer)
     }
 
     /// The code in the newest letter, of which there must be so many.
-    fn code(&self, letters: usize) -> String {
+    pub(super) fn code(&self, letters: usize) -> String {
         let taken = self.server.wait_for(letters);
         assert_eq!(taken.len(), letters);
         code_in(&taken[letters - 1].text)
     }
 
-    fn letters(&self) -> usize {
+    pub(super) fn letters(&self) -> usize {
         self.server.heard().letters.len()
     }
 }
 
-fn begin(bus: &PrivateBus, user: &str, first_factor: &str) -> Step {
+pub(super) fn begin(bus: &PrivateBus, user: &str, first_factor: &str) -> Step {
     call(bus, "Begin", &(user, "", "sshd", "test", "192.0.2.7", "", first_factor))
 }
 
-fn respond(bus: &PrivateBus, login: &str, answer: &str) -> Step {
+pub(super) fn respond(bus: &PrivateBus, login: &str, answer: &str) -> Step {
     call(bus, "Respond", &(login, answer.as_bytes()))
 }
 
@@ -95,7 +95,7 @@ fn config(port: u16, factors: &str, policy: &str, tables: &str) -> String {
 }
 
 /// The code in a letter: the one line of digits alone.
-fn code_in(letter: &str) -> String {
+pub(super) fn code_in(letter: &str) -> String {
     let digits = |line: &&str| line.len() >= 6 && line.bytes().all(|b| b.is_ascii_digit());
     letter.lines().map(str::trim).find(digits).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()
 }
@@ -104,7 +104,7 @@ const BOTH: &str = "\"totp\", \"email\"";
 const ONLY: &str = "\"email\"";
 
 /// Another code of the same length.
-fn other(code: &str) -> String {
+pub(super) fn other(code: &str) -> String {
     code.bytes().map(|b| if b == b'9' { '0' } else { char::from(b + 1) }).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Mail: the mailer against servers good and bad.
 
+mod address;
 mod caller;
 mod codes;
 mod crowd;
