@@ -543,7 +543,7 @@ fn unless_never(seconds: i64) -> Option<i64> {
     (seconds != 0).then_some(seconds)
 }
 
-fn to_line(value: &impl Serialize) -> String {
+pub(crate) fn to_line(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     let mut line = String::with_capacity(text.len());
     escape_into(&mut line, &text);

@@ -9,6 +9,7 @@ mod bus;
 mod cli;
 mod complete;
 mod date;
+mod doctor;
 mod email;
 mod enroll;
 mod errors;

@@ -7,8 +7,9 @@ use clap::Parser;
 use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, address, approve, bus, complete, email, enroll, exempt, factors, forget, import, invite,
-    log, policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock, users,
+    accept_clock, address, approve, bus, complete, doctor, email, enroll, exempt, factors, forget, import,
+    invite, log, policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock,
+    users,
 };
 
 /// Runs the verb of this process's command line.
@@ -39,6 +40,11 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Require(args) => require::refuse_early(args)?,
         Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
         Verb::Approve(args) => approve::refuse_early(args)?,
+        // It says itself what it finds of the daemon.
+        Verb::Doctor(args) => {
+            doctor::refuse_early()?;
+            return doctor::run(&cli.bus, args).await;
+        }
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
@@ -71,6 +77,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Exempt(args) => exempt::run(&manager, args).await,
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
+        Verb::Doctor(args) => doctor::run(&cli.bus, &args).await,
         Verb::Email(Email { verb }) => match verb.unwrap_or(EmailVerb::Show(EmailShow::default())) {
             EmailVerb::Show(args) => address::show(&manager, args).await,
             EmailVerb::Set(args) => address::set(&manager, args).await,

@@ -3,6 +3,7 @@
 //! An error says what happened, why, and what to type next. Lines fit 80 columns as far as the
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
+pub(crate) mod doctor;
 pub(crate) mod email;
 mod factors;
 mod impact;

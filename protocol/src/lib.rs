@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fact;
 pub mod login;
 pub mod mailer;
 pub mod manager;

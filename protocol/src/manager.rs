@@ -36,6 +36,7 @@
 //! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
 //!                                                -> (bu)         whether it is new, scratch codes taken over
 //! PolicyImpact(a(st) files, h contents, t seconds) -> impact     names and sizes; no file is the one on disk
+//! Doctor()                                       -> a(sss)       facts: kind, subject, value
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
@@ -348,6 +349,17 @@ pub struct Stray {
     pub since: i64,
 }
 
+/// Something that only the daemon knows of the health of this host; the kinds are in [`fact`](crate::fact).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Fact {
+    /// One of the words in [`fact`](crate::fact).
+    pub kind: String,
+    /// Who or what it is about; may be empty.
+    pub subject: String,
+    /// What is known; may be empty.
+    pub value: String,
+}
+
 /// One login, which is one row of the attempt log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Login {
@@ -487,6 +499,8 @@ pub trait Manager {
         contents: zbus::Fd<'_>,
         seconds: u64,
     ) -> zbus::Result<Impact>;
+    /// What only the daemon knows of the health of this host.
+    fn doctor(&self) -> zbus::Result<Vec<Fact>>;
     /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
     /// it means to end.
     fn apply_policy(

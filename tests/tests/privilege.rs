@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 37] = [
+const TABLE: [(&str, &str, &str); 38] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -80,6 +80,7 @@ const TABLE: [(&str, &str, &str); 37] = [
     ("Manager", "CancelEnrollment", "Anyone"),
     ("Manager", "ConfirmAddress", r#"SelfOr("manage-users")"#),
     ("Manager", "ConfirmEnrollment", "Anyone"),
+    ("Manager", "Doctor", r#"Action("configure")"#),
     ("Manager", "EndOverride", r#"Action("exempt-user")"#),
     ("Manager", "Enroll", r#"SelfOr("manage-users")"#),
     ("Manager", "Exempt", r#"Action("exempt-user")"#),
@@ -146,7 +147,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Confirm" => with!((NO_ID, about, "bus-test")),
         "Check" => with!((about, "sshd", "192.0.2.1")),
         "Abandon" | "CancelEnrollment" => with!(NO_ID),
-        "HostStatus" | "Overrides" | "AcceptClock" => with!(()),
+        "HostStatus" | "Overrides" | "AcceptClock" | "Doctor" => with!(()),
         "Status" | "Forget" => with!(about),
         "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),
         "Exempt" | "Require" => with!((about, 4_102_444_800i64, "a test")),

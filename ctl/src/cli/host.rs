@@ -27,3 +27,13 @@ pub(crate) struct Log {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// Also try to reach the mail servers of the mailboxes
+    #[arg(long)]
+    pub(crate) mail: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
 pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
-pub(crate) use host::{Log, Status};
+pub(crate) use host::{Doctor, Log, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
 pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
 pub(crate) use policy::{From, PolicyApply, PolicyCheck, PolicyExplain, PolicyImpact, PolicyVerb};
@@ -79,6 +79,8 @@ pub(crate) enum Verb {
     Require(Require),
     /// Take this host's clock for right after it once stood later
     AcceptClock(AcceptClock),
+    /// Find what breaks logins on this host, or lets them through
+    Doctor(Doctor),
     /// Mail: where codes and notices go, and what sends them
     Email(Email),
     /// Check, explain and apply the policy file

@@ -2,6 +2,7 @@
 
 mod address;
 mod apply;
+mod doctor;
 mod enroll;
 mod factors;
 mod impact;
@@ -17,6 +18,7 @@ mod reset;
 
 pub use address::{confirm as confirm_address, remove as remove_address, set as set_address};
 pub use apply::{Apply, apply, reload};
+pub use doctor::facts;
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
 pub use factors::{new_recovery_codes, remove, rename, resync, view_recovery_codes};
 pub use impact::{Draft, impact};

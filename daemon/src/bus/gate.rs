@@ -64,6 +64,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ExplainPolicy", Who::Action("configure")),
     ("Manager", "ApplyPolicy", Who::Action("configure")),
     ("Manager", "PolicyImpact", Who::Action("configure")),
+    ("Manager", "Doctor", Who::Action("configure")),
 ];
 
 /// Somebody who was let through.

@@ -479,6 +479,16 @@ impl Manager {
         let draft = admin::Draft { files, contents: contents.into() };
         Ok((admin::impact(&self.0, draft, seconds).await?,))
     }
+
+    /// The health of this host, as far as only the daemon knows it.
+    async fn doctor(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<wire::Fact>, Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::facts(&self.0).await?)
+    }
 }
 
 impl Manager {

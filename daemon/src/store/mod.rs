@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod begin;
 mod carry;
+mod doctor;
 mod email;
 mod enrollment;
 mod factors;

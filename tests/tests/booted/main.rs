@@ -1,5 +1,6 @@
 //! On a booted Debian, from the package, as a person would: systemd, logind, a real sshd, sudo, login.
 
+mod doctor;
 mod hardening;
 mod life;
 mod logins;
