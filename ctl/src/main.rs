@@ -4,6 +4,7 @@
 
 mod accept_clock;
 mod address;
+mod agent;
 mod approve;
 mod bus;
 mod cli;

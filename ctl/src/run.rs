@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::agent::Agent;
 use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
@@ -64,6 +65,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Invite(_) => {}
     }
     let manager = bus::connect(&cli.bus).await?;
+    let _agent = Agent::for_a_person(&cli);
     match cli.verb {
         Verb::Enroll(args) => enroll::run(&manager, args).await,
         Verb::Status(args) => status::run(&manager, args).await,

@@ -32,6 +32,7 @@
 //! | a logind with sessions of a script | [`FakeLogind`] |
 //! | a bus that says what the test scripts | [`fake_bus::FakeBus`] |
 //! | a polkit that says what the test scripts | [`Polkit`] |
+//! | the real polkit | [`Polkitd`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
 //! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
@@ -67,6 +68,7 @@ pub mod needs;
 pub mod pam;
 pub mod people;
 pub mod polkit;
+pub mod polkitd;
 pub mod postfix;
 pub mod pty;
 pub mod scratch;
@@ -94,6 +96,7 @@ pub use login::{Login, Phase};
 pub use logind::FakeLogind;
 pub use mailer::Mailer;
 pub use polkit::Polkit;
+pub use polkitd::Polkitd;
 pub use pty::Pty;
 pub use secret::Secret;
 pub use setup::DaemonSetup;

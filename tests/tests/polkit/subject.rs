@@ -1,0 +1,192 @@
+//! Whom polkit is asked about, and that it is who acts.
+
+use super::Scene;
+use countersign_protocol::names::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
+use countersign_tests::people::{ALICE, BOB, CAROL, DAVE, PEOPLE};
+use countersign_tests::polkit::{POLKIT, Polkit, Says};
+use countersign_tests::{Fixture, Wire, require};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use zbus::Message;
+
+fn is_enrolled(t: &Fixture, user: &str) -> bool {
+    t.daemon.ctl().run(&["status", user]).ok().stdout.contains("totp")
+}
+
+/// A call of `Reset`, as bytes for a connection that has said hello.
+fn reset(user: &str) -> Vec<u8> {
+    let call = Message::method_call(OBJECT_PATH, "Reset").destination(BUS_NAME);
+    let call = call.interface(MANAGER_INTERFACE).build(&(user, "a test", false)).expect("a call");
+    call.data().bytes().to_vec()
+}
+
+/// Sends the call and becomes a setuid program while polkit thinks. What counts is who connected.
+const SWAP: &str = r#"
+use Socket;
+$^F = 20;
+my ($path, $uid, $call) = @ARGV;
+socket(my $bus, PF_UNIX, SOCK_STREAM, 0) or die;
+connect($bus, sockaddr_un($path)) or die;
+syswrite($bus, "\0AUTH EXTERNAL " . unpack("H*", $uid) . "\r\n");
+sysread($bus, my $ok, 4096);
+my $hello = pack("H*", $ENV{HELLO});
+syswrite($bus, "BEGIN\r\n" . $hello . pack("H*", $call));
+select(undef, undef, undef, 0.1);
+exec("/run/roots-sleep", "20");
+"#;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn prv_03_a_caller_who_becomes_a_setuid_program_is_still_who_connected() {
+    require!(Root, Tool("perl"), Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::with_clock();
+    let _alice = t.daemon.enroll("alice");
+    fs::copy("/usr/bin/sleep", "/run/roots-sleep").expect("copy a program");
+    chown("/run/roots-sleep", Some(0), Some(0)).expect("root's");
+    fs::set_permissions("/run/roots-sleep", fs::Permissions::from_mode(0o4755)).expect("setuid");
+    let polkit = Polkit::scripted(&t.bus, |_| {
+        // Time to become somebody else.
+        std::thread::sleep(Duration::from_millis(600));
+        Says::No
+    });
+    let hello = Message::method_call("/org/freedesktop/DBus", "Hello").destination("org.freedesktop.DBus");
+    let hello = hello.interface("org.freedesktop.DBus").build(&()).expect("a call");
+    let mut swap = Command::new("/usr/bin/perl");
+    swap.args(["-e", SWAP]).arg(t.bus.socket()).arg(DAVE.uid.to_string()).arg(hex(&reset("alice")));
+    swap.env("HELLO", hex(hello.data().bytes())).uid(DAVE.uid).gid(DAVE.uid).stdin(Stdio::null());
+    let mut child = swap.spawn().expect("perl");
+    polkit.wait();
+    let until = Instant::now() + Duration::from_secs(5);
+    let status = loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("a process");
+        if status.starts_with("Name:\troots-sleep") || Instant::now() > until {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let uids = status.lines().find(|line| line.starts_with("Uid:")).expect("uids");
+    assert_eq!(uids.split_whitespace().nth(2), Some("0"), "the control: it is root by now: {status}");
+    let asked = polkit.asked();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].caller.starts_with(':'), "the subject is a name on the bus: {asked:?}");
+    let mut root = Wire::on(&t.bus);
+    let driver = "org.freedesktop.DBus";
+    let uid = root.call(driver, "/", driver, "GetConnectionUnixUser", &asked[0].caller.as_str());
+    assert_eq!(uid.expect("still there").body().deserialize::<u32>().expect("a uid"), DAVE.uid);
+    std::thread::sleep(Duration::from_millis(800));
+    assert!(is_enrolled(&t, "alice"));
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// polkit is asked about a person by name and uid. When the name is somebody else's by the time of its yes,
+/// nobody else is acted on.
+#[test]
+fn prv_07_whom_polkit_was_asked_about_is_who_is_acted_on() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::with_clock();
+    let _factors = ["alice", "bob"].map(|user| t.daemon.enroll(user));
+    let swapped = Mutex::new(false);
+    let polkit = Polkit::scripted(&t.bus, move |_| {
+        let mut swapped = swapped.lock().expect("nobody panics with it");
+        if !std::mem::replace(&mut *swapped, true) {
+            let text = fs::read_to_string("/etc/passwd").expect("our own /etc");
+            let (alice, bob) = (format!("alice:x:{}:", ALICE.uid), format!("bob:x:{}:", BOB.uid));
+            let text = text.replace(&alice, &format!("alice:x:{}:", BOB.uid));
+            let text = text.replace(&bob, &format!("bob:x:{}:", ALICE.uid));
+            fs::write("/etc/passwd", text).expect("our own /etc");
+        }
+        Says::Yes
+    });
+    let mut dave = Wire::as_uid(&t.bus, DAVE.uid);
+    let reply = dave.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Reset", &("alice", "a test", false));
+    let asked = polkit.asked();
+    assert_eq!(asked[0].details["uid"], ALICE.uid.to_string());
+    assert_eq!(asked[0].details["user"], "alice");
+    // By uid: what the database has under bob's uid is bob's, whatever it is called now.
+    let left = |uid: u32| {
+        t.daemon.ctl().run(&["users", "--json"]).ok().json().iter().any(|row| row["uid"] == u64::from(uid))
+    };
+    assert!(left(BOB.uid), "bob was not asked about: {reply:?}");
+    assert_eq!(left(ALICE.uid), reply.is_err(), "done to alice, or refused");
+}
+
+/// As polkit itself reads our actions: a session that is active gets no more than one that is not, so nothing is
+/// gained by pretending.
+#[test]
+fn prv_06_an_active_session_is_worth_nothing() {
+    type Described =
+        Vec<(String, String, String, String, String, String, u32, u32, u32, HashMap<String, String>)>;
+    require!(Root, File("/usr/lib/polkit-1/polkitd"), Staged("countersignd"), Staged("countersignctl"));
+    let scene = Scene::start();
+    let _alice = scene.daemon.enroll("alice");
+    let mut root = Wire::on(&scene.bus);
+    let path = "/org/freedesktop/PolicyKit1/Authority";
+    let reply = root.call(POLKIT, path, "org.freedesktop.PolicyKit1.Authority", "EnumerateActions", &"");
+    let reply = reply.expect("polkit's actions");
+    let (actions,): (Described,) = reply.body().deserialize().expect("actions as polkit describes them");
+    let ours: Vec<_> = actions.iter().filter(|action| action.0.starts_with("org.countersign1.")).collect();
+    assert!(ours.len() >= 9, "{ours:?}");
+    // PolkitImplicitAuthorization: 2 asks an administrator each time, 1 the person; 3 and 4 would keep it.
+    for action in ours {
+        let expected = if action.0.ends_with(".enroll-self") { 1 } else { 2 };
+        let (any, inactive, active) = (action.6, action.7, action.8);
+        assert_eq!([any, inactive, active], [expected; 3], "{}", action.0);
+    }
+    for who in [CAROL, DAVE] {
+        let mut ctl = Command::new(countersign_tests::artifacts::ctl());
+        ctl.args(["reset", "alice", "--reason", "mine", "--yes"])
+            .uid(who.uid)
+            .gid(who.uid)
+            .stdin(Stdio::null());
+        ctl.env("XDG_SEAT", "seat0")
+            .env("XDG_VTNR", "1")
+            .env("XDG_SESSION_ID", "1")
+            .env("XDG_SESSION_TYPE", "tty");
+        let out = ctl.output().expect("countersignctl runs");
+        assert_eq!(out.status.code(), Some(4), "{out:?}");
+    }
+    assert!(scene.is_enrolled("alice"));
+}
+
+/// Questions of everybody are open at once, and each is answered only after a login through the same daemon.
+#[test]
+fn prv_05_logins_pass_while_questions_are_open_at_once() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    let stack = t.cs();
+    // As the dialog would: PAM, our module, the daemon that is waiting for this very answer.
+    let polkit = Polkit::scripted(&t.bus, move |_| {
+        let outcome = stack.login("alice", [alice.fresh_code()]);
+        if outcome.passed() { Says::Yes } else { Says::No }
+    });
+    let began = Instant::now();
+    let mut callers: Vec<Wire> = PEOPLE.iter().map(|who| Wire::as_uid(&t.bus, who.uid)).collect();
+    for wire in &mut callers {
+        for _ in 0..4 {
+            let serial = wire.next_serial();
+            let call = Message::method_call(OBJECT_PATH, "Unlock").destination(BUS_NAME).serial(serial);
+            let call = call.interface(MANAGER_INTERFACE).build(&("bob", "")).expect("a call");
+            wire.send(call.data().bytes()).expect("the bus reads");
+        }
+    }
+    for wire in &mut callers {
+        let mut done = 0;
+        while done < 4 {
+            let reply = wire.receive().expect("an answer");
+            assert_ne!(reply.message_type(), zbus::message::Type::Error, "{reply:?}");
+            done += u32::from(reply.message_type() == zbus::message::Type::MethodReturn);
+        }
+    }
+    assert_eq!(polkit.asked().len(), 16);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
