@@ -2,7 +2,7 @@
 
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH, error};
 use countersign_tests::caller::CallError;
-use countersign_tests::people::{ALICE, BOB, DAEMON_UID, DAVE};
+use countersign_tests::people::{ALICE, BOB, CAROL, DAEMON_UID, DAVE};
 use countersign_tests::polkit::Says;
 use countersign_tests::wire::step_of;
 use countersign_tests::{
@@ -130,6 +130,16 @@ const ABOUT: [&str; 18] = [
     "ViewRecoveryCodes",
 ];
 
+/// What every object on a bus has, and whether the bus lets anybody call it.
+const STANDARD: [(&str, &str, bool); 6] = [
+    ("Introspectable", "Introspect", true),
+    ("Peer", "GetMachineId", false),
+    ("Peer", "Ping", true),
+    ("Properties", "Get", false),
+    ("Properties", "GetAll", false),
+    ("Properties", "Set", false),
+];
+
 type Reply = Result<Message, CallError>;
 
 /// Calls a method with arguments about somebody.
@@ -200,9 +210,10 @@ fn described(wire: &mut Wire) -> BTreeSet<(String, String)> {
                     assert_eq!(kind, "method", "{short}.{name} has no row in any table");
                     methods.insert((short.to_owned(), name.to_owned()));
                 } else {
-                    let known = ["Introspectable", "Peer", "Properties"];
                     let short = interface.strip_prefix("org.freedesktop.DBus.").unwrap_or(&interface);
-                    assert!(known.contains(&short), "{interface} is served too");
+                    // Its signal is never sent: there is no property to change.
+                    let known = STANDARD.iter().any(|(i, m, _)| *i == short && *m == name);
+                    assert!(known || name == "PropertiesChanged", "{interface}.{name} is served too");
                 }
             }
             _ => {}
@@ -235,8 +246,13 @@ fn is_enrolled(daemon: &Daemon) -> bool {
 }
 
 /// Everybody but root, by uid and name.
-const STRANGERS: [(u32, &str); 4] =
-    [(ALICE.uid, "alice"), (DAVE.uid, "dave"), (NOBODY, "nobody"), (DAEMON_UID, "countersign")];
+const STRANGERS: [(u32, &str); 5] = [
+    (ALICE.uid, "alice"),
+    (CAROL.uid, "carol"),
+    (DAVE.uid, "dave"),
+    (NOBODY, "nobody"),
+    (DAEMON_UID, "countersign"),
+];
 
 fn asks_for_proof(reply: &Reply) -> bool {
     reply.as_ref().is_err_and(|e| e.text.starts_with("a code of a factor you have is needed"))
@@ -328,6 +344,88 @@ fn prv_01_every_method_by_every_caller_is_as_the_table_says() {
         assert!(!is_enrolled(&daemon), "the control: root's calls do change something");
         assert_eq!(polkit.asked(), [], "root needs no polkit");
     }
+}
+
+/// Members that every object has, on the bus as shipped. Nothing of it is a secret or changes anything.
+#[test]
+fn prv_01_what_every_object_has_is_described_and_no_more() {
+    require!(Root, Staged("countersignd"));
+    let t = Fixture::start();
+    for (uid, name) in STRANGERS.into_iter().chain([(0, "root")]) {
+        let mut wire = Wire::as_uid(&t.bus, uid);
+        for (interface, member, open) in STANDARD {
+            let full = format!("org.freedesktop.DBus.{interface}");
+            macro_rules! with {
+                ($arguments:expr) => {
+                    wire.call(BUS_NAME, OBJECT_PATH, &full, member, &$arguments)
+                };
+            }
+            let reply = match member {
+                "Get" => with!((MANAGER_INTERFACE, "Version")),
+                "GetAll" => with!(MANAGER_INTERFACE),
+                "Set" => with!((MANAGER_INTERFACE, "Version", zbus::Variant::from("x"))),
+                _ => with!(()),
+            };
+            let refusal = reply.as_ref().err().map(|e| e.name.as_str());
+            let expected = (!open).then_some(DENIED_BY_THE_BUS);
+            assert_eq!(refusal, expected, "{interface}.{member} by {name}: {reply:?}");
+        }
+    }
+}
+
+/// Who could type a password and has nobody to ask for it, as over ssh without an agent, by the real polkit and
+/// without any rule: only what is theirs anyway.
+#[test]
+fn prv_01_an_administrator_without_an_agent_is_a_stranger() {
+    require!(Root, File("/usr/lib/polkit-1/polkitd"), Staged("countersignd"), Staged("countersignctl"));
+    let world = World::enter();
+    countersign_tests::polkitd::group("sudo", 27, "carol");
+    let bus = countersign_tests::Polkitd::bus(&world);
+    let daemon = Daemon::start(&world, &bus, fixture::CONFIG);
+    let _alice = daemon.enroll("alice");
+    let _polkit = countersign_tests::Polkitd::start(&bus, &[]);
+    let mut carol = Wire::as_uid(&bus, CAROL.uid);
+    for (interface, member, who) in TABLE {
+        let who = Who::read(who);
+        let Some(action) = who.action() else { continue };
+        let reply = call(&mut carol, interface, member, "alice");
+        let refused = reply.expect_err(member);
+        assert_eq!(refused.name, error::NOT_AUTHORIZED, "{member}: {refused:?}");
+        // The real polkit knows the action, and would take an administrator's password for it.
+        assert!(
+            refused.text.contains(&format!("wanted a password for org.countersign1.{action}")),
+            "{refused:?}"
+        );
+    }
+    assert!(is_enrolled(&daemon));
+}
+
+/// Root of a user namespace is somebody else outside of it, and the bus sees from outside.
+#[test]
+fn prv_01_root_of_a_user_namespace_is_the_uid_outside() {
+    require!(Root, Tool("unshare"), Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::start();
+    let _alice = t.daemon.enroll("alice");
+    let inside = |program: &str, words: &[&str]| {
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--user", "--map-root-user", program]).args(words);
+        command.uid(DAVE.uid).gid(DAVE.uid).output().expect("run unshare (util-linux)")
+    };
+    let uid = inside("/usr/bin/id", &["-u"]);
+    assert_eq!(String::from_utf8_lossy(&uid.stdout).trim(), "0", "the control: {uid:?}");
+    let bus = format!("--bus={}", t.bus.address());
+    let ctl = artifacts::ctl().display().to_string();
+    for words in [
+        &["users"][..],
+        &["status", "alice"],
+        &["reset", "alice", "--reason", "x", "--yes"],
+        &["accept-clock", "--yes"],
+    ] {
+        let words: Vec<&str> = [bus.as_str()].iter().chain(words).copied().collect();
+        let out = inside(&ctl, &words);
+        assert!(!out.status.success() && out.stdout.is_empty(), "{words:?}: {out:?}");
+    }
+    assert!(is_enrolled(&t.daemon));
 }
 
 #[test]
