@@ -18,9 +18,20 @@ const CALL: Duration = Duration::from_secs(30);
 /// The same for others, of whom polkit may want a password first: the daemon waits two minutes for it.
 const CALL_WITH_PASSWORD: Duration = Duration::from_secs(150);
 
+/// The same for what reads or writes all that is kept, on a slow disk.
+const CALL_ABOUT_ALL: Duration = Duration::from_secs(3600);
+
 /// Connects to the bus at `address`. No environment variable has a say.
 pub(crate) async fn connect(address: &str) -> Result<ManagerProxy<'static>, Failure> {
-    let patience = if rustix::process::geteuid().is_root() { CALL } else { CALL_WITH_PASSWORD };
+    connect_for(address, if rustix::process::geteuid().is_root() { CALL } else { CALL_WITH_PASSWORD }).await
+}
+
+/// The same for calls that may take long.
+pub(crate) async fn connect_patiently(address: &str) -> Result<ManagerProxy<'static>, Failure> {
+    connect_for(address, CALL_ABOUT_ALL).await
+}
+
+async fn connect_for(address: &str, patience: Duration) -> Result<ManagerProxy<'static>, Failure> {
     let building = Builder::address(address).method_timeout(patience).build();
     let connection = match tokio::time::timeout(CONNECT, building).await {
         Err(_) => return Err(no_bus(address, &text::silent_bus(&safe(address)))),

@@ -37,6 +37,17 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// Whether it ends in this code.
+    pub(crate) fn is(&self, exit: Exit) -> bool {
+        self.exit == exit
+    }
+
+    /// With one more line.
+    pub(crate) fn with(mut self, line: &str) -> Self {
+        self.message = format!("{}\n{line}", self.message);
+        self
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, message)
     }

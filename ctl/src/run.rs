@@ -8,9 +8,9 @@ use crate::agent::Agent;
 use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, address, approve, bus, complete, doctor, email, enroll, exempt, factors, forget, import,
-    invite, log, policy, recovery_codes, request_reset, require, reset, status, terminal, text, unlock,
-    users,
+    accept_clock, address, approve, backup, bus, complete, doctor, email, enroll, exempt, factors, forget,
+    import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset, restore, status,
+    terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -46,6 +46,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             doctor::refuse_early()?;
             return doctor::run(&cli.bus, args).await;
         }
+        Verb::Rekey(args) => rekey::refuse_early(args)?,
+        Verb::Restore(args) if args.extract.is_some() => return restore::extract(args),
+        Verb::Restore(args) => restore::refuse_early(args)?,
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
@@ -53,6 +56,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Complete { words } => return complete::run(words, &cli.bus),
         Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
         | Verb::Email(_)
+        | Verb::Backup(_)
         | Verb::Status(_)
         | Verb::Log(_)
         | Verb::Users(_)
@@ -64,7 +68,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Resync(_)
         | Verb::Invite(_) => {}
     }
-    let manager = bus::connect(&cli.bus).await?;
+    let manager = match &cli.verb {
+        Verb::Backup(_) | Verb::Restore(_) | Verb::Rekey(_) => bus::connect_patiently(&cli.bus).await?,
+        _ => bus::connect(&cli.bus).await?,
+    };
     let _agent = Agent::for_a_person(&cli);
     match cli.verb {
         Verb::Enroll(args) => enroll::run(&manager, args).await,
@@ -87,6 +94,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             EmailVerb::Remove(args) => address::remove(&manager, args).await,
             EmailVerb::Test(args) => email::test(&manager, &args).await,
         },
+        Verb::Backup(args) => backup::run(&manager, &args).await,
+        Verb::Restore(args) => restore::run(&manager, &args).await,
+        Verb::Rekey(args) => rekey::run(&manager, &args).await,
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Complete { words } => complete::run(&words, &cli.bus),

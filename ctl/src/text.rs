@@ -3,6 +3,7 @@
 //! An error says what happened, why, and what to type next. Lines fit 80 columns as far as the
 //! names in them allow. Arguments have been made safe for a terminal by the caller.
 
+mod backup;
 pub(crate) mod doctor;
 pub(crate) mod email;
 mod factors;
@@ -15,6 +16,7 @@ mod sessions;
 
 use std::fmt::Display;
 
+pub(crate) use backup::*;
 pub(crate) use factors::*;
 pub(crate) use impact::*;
 pub(crate) use import::*;

@@ -12,6 +12,20 @@ pub struct Args {
     /// Create state directory, sealing key and database once, and end
     #[arg(long, conflicts_with = "bus")]
     pub init: bool,
+    /// Put a backup in place where the database is gone, and end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["init", "bus"])]
+    pub restore: Option<PathBuf>,
+    /// The key file of the backup's day [default: the sealing key]
+    #[arg(long, value_name = "FILE", requires = "restore")]
+    pub backup_key: Option<PathBuf>,
+    /// Accept an older copy in the place of the database that is lost, and
+    /// end; recovery codes and exemptions in it are void
+    #[arg(long, conflicts_with_all = ["init", "bus", "restore"], verbatim_doc_comment)]
+    pub accept_older: bool,
+    /// With either: recovery codes unused in the copy stay good, those used
+    /// since among them
+    #[arg(long, verbatim_doc_comment)]
+    pub keep_recovery_codes: bool,
     /// Serve this bus instead of the system bus
     #[arg(long, value_name = "ADDRESS")]
     pub bus: Option<String>,
@@ -30,8 +44,8 @@ impl Args {
     /// Where the state lies.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        // The unit hands the daemon a credential; `--init` always makes the file.
-        let credential = if self.init { None } else { credential() };
+        // The unit hands the daemon a credential; `--init` and `--restore` make the file.
+        let credential = if self.init || self.restore.is_some() { None } else { credential() };
         let key = self.key_file.clone().or(credential);
         Layout {
             state: self.state.clone(),

@@ -6,10 +6,11 @@ use crate::decide::policy::{Decision, Person, Resolution, Source, Tri};
 use crate::decide::throttle::Cap;
 use crate::error::Error;
 use crate::in_force::{InForce, Policies};
+use crate::journal;
 use crate::mail::Post;
 use crate::people::Directory;
-use crate::seal::Keys;
-use crate::store::{Closed, Layout, Store, View, read_key};
+use crate::seal::{Keys, Sealer};
+use crate::store::{Closed, KeyFile, Layout, Store, View, read_key_file};
 use countersign_config::GroupRef;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,6 +24,8 @@ pub struct Host {
     pub keys: Arc<Keys>,
     /// The policies, and which are in force.
     pub policies: Policies,
+    /// Where its files lie.
+    pub layout: Layout,
     /// The clocks.
     pub clock: Clock,
     /// What was decided of single persons, as it is in the store.
@@ -30,6 +33,10 @@ pub struct Host {
     changing: Mutex<()>,
     /// The way to the mailer.
     pub post: Post,
+    /// Held while the database is copied, or read back from a copy: one at a time.
+    pub copying: Mutex<()>,
+    /// Held while the sealing key changes.
+    pub rekeying: Mutex<()>,
     hasher: Semaphore,
     /// Looks up who can become root.
     admins: Directory,
@@ -38,27 +45,61 @@ pub struct Host {
 /// The groups whose members distributions let become root.
 const ADMIN_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
 
+/// The keys that the database is sealed under, of those in the key file.
+fn keys_of(store: &Store, file: &KeyFile, layout: &Layout) -> Result<Keys, Error> {
+    let sealed_by = store.sealed_by_at_start()?;
+    let present = Sealer::derive(&file.key, file.instance)?;
+    let previous = file.previous.as_ref().map(|key| Sealer::derive(key, file.instance)).transpose()?;
+    let (by, also) = match previous {
+        _ if present.fingerprint() == sealed_by.fingerprint => (present, previous),
+        Some(previous) if previous.fingerprint() == sealed_by.fingerprint => (previous, None),
+        _ => {
+            return Err(Error::unavailable(format!(
+                "{} is not the key that {} is sealed under; put the right one back from your backup: without it no enrollment can be read",
+                layout.key.display(),
+                layout.database().display()
+            )));
+        }
+    };
+    if file.previous.is_some() {
+        journal::warning(
+            "a change of the sealing key was begun and not ended; run `countersignctl rekey`",
+            &[],
+        );
+    }
+    let hash_key = match &sealed_by.hash_key {
+        Some(sealed) => by.open_hash_key(sealed)?,
+        None => by.usual_hash_key(),
+    };
+    let keys = Keys::new(by, hash_key)?;
+    keys.open_also(also.map(Arc::new));
+    Ok(keys)
+}
+
 impl Host {
     /// Opens everything, or nothing. Also gives what tells that the store is closed again.
     ///
     /// # Errors
     /// When key, instance file and database do not vouch for each other, or any cannot be read.
     pub fn open(layout: Layout, config: &Path, also_owner: Option<u32>) -> Result<(Self, Closed), Error> {
-        let (master, instance) = read_key(&layout.key)?;
-        let keys = Arc::new(Keys::derive(&master, instance)?);
-        drop(master);
+        let key_file = read_key_file(&layout.key)?;
         let high_water = HighWater::default();
-        let (store, closed) = Store::open(layout.clone(), instance, high_water.clone())?;
+        let (store, closed) = Store::open(layout.clone(), key_file.instance, high_water.clone())?;
+        let keys = Arc::new(keys_of(&store, &key_file, &layout)?);
+        drop(key_file);
         let overrides = Overrides::new(store.overrides_at_start()?);
         let clock = Clock::new(high_water)?;
         let host = Self {
             overrides: RwLock::new(Arc::new(overrides)),
             changing: Mutex::new(()),
             store,
+            layout: layout.clone(),
             policies: Policies::open(config, also_owner, layout, Arc::clone(&keys), clock.clone())?,
             keys,
             clock,
             post: Post::default(),
+            copying: Mutex::new(()),
+            rekeying: Mutex::new(()),
             hasher: Semaphore::new(1),
             admins: Directory::new(
                 ADMIN_GROUPS

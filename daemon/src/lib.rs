@@ -8,6 +8,7 @@
 
 mod admin;
 mod args;
+mod backup;
 mod bus;
 mod clock;
 pub mod decide;

@@ -59,6 +59,7 @@ fn sentence(one: &Noted) -> String {
         Kind::AddressSet => format!("your mail address was set: {}", by(&detail)),
         Kind::AddressRemoved => format!("your mail address was removed: {}", by(&detail)),
         Kind::RequirementEnded => format!("a second factor is asked of you only by policy, set by {detail}"),
+        Kind::Restored => format!("a backup was brought back, and your factors may be others: {detail}"),
     }
 }
 

@@ -1,13 +1,19 @@
 //! The life of the daemon process.
 
 use crate::args::Args;
+use crate::backup::Reader;
 use crate::clock::{Clock, HighWater};
 use crate::error::Error;
 use crate::host::Host;
 use crate::{bus, store};
+use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long the end waits for what still runs. Nothing is lost by not waiting: the next start
@@ -24,6 +30,9 @@ pub fn run(args: &Args) -> Result<(), Error> {
         return store::init(&args.layout(), Clock::new(HighWater::default())?.now()?.wall);
     }
     protect_memory()?;
+    if args.restore.is_some() || args.accept_older {
+        return offline(args);
+    }
     // A write beyond a limit on file sizes fails then like one on a full disk, and does not end us.
     // Threads started later inherit it.
     SigSet::from(Signal::SIGXFSZ)
@@ -38,6 +47,47 @@ pub fn run(args: &Args) -> Result<(), Error> {
     runtime.shutdown_timeout(PATIENCE_AT_END);
     closed.wait(PATIENCE_AT_END);
     served
+}
+
+/// Puts a database in place while no daemon runs, and says so.
+fn offline(args: &Args) -> Result<(), Error> {
+    let layout = args.layout();
+    let now = Clock::new(HighWater::default())?.now()?;
+    let placed = match &args.restore {
+        Some(path) => {
+            let keys = store::read_key_file(args.backup_key.as_deref().unwrap_or(&layout.key))?;
+            let backup = Reader::open(open_handed_in(path)?)?;
+            store::restore_offline(&layout, &backup, &keys, args.keep_recovery_codes, now)?
+        }
+        None => {
+            let keys = store::read_key_file(&layout.key)?;
+            store::accept_older(&layout, &keys, args.keep_recovery_codes, now)?
+        }
+    };
+    let mut said = format!(
+        "{} is in place with {} people. Start countersignd now. Codes of the last minutes count as used.",
+        layout.database().display(),
+        placed.people
+    );
+    if !args.keep_recovery_codes {
+        said.push_str(
+            "\nRecovery codes are void: people make new ones with `countersignctl recovery-codes --new`.",
+        );
+    }
+    if placed.exempt > 0 {
+        said.push_str("\nExemptions did not come back; see `countersignctl exempt`.");
+    }
+    said.push_str("\nFactors that were removed after the copy was made are back: compare with `countersignctl users`.\n");
+    std::io::stdout().write_all(said.as_bytes()).map_err(Error::from)
+}
+
+/// Opens a file that an administrator names, without waiting for a FIFO or following a link.
+fn open_handed_in(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
+        .open(path)
+        .map_err(|e| Error::unavailable(format!("{} cannot be opened: {e}", path.display())))
 }
 
 /// No core dump and no other process of our uid reads the keys in memory.

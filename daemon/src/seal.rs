@@ -10,6 +10,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 /// Bytes of the master key in the key file.
@@ -18,29 +19,47 @@ pub const MASTER_BYTES: usize = 32;
 pub const INSTANCE_BYTES: usize = 16;
 const NONCE_BYTES: usize = 24;
 
-/// The keys of this host, derived from the one in the key file. Cannot be printed.
-pub struct Keys {
-    seal: XChaCha20Poly1305,
-    /// HKDF-Expand is HMAC under this key (RFC 5869, 2.3): a keyed hash of names.
-    names: Hkdf<Sha256>,
+/// Tells one sealing key from another, and nothing else about it.
+pub type Fingerprint = [u8; 32];
+
+/// What follows from one sealing key. Cannot be printed.
+pub struct Sealer {
+    cipher: XChaCha20Poly1305,
+    /// What is extracted from the key (RFC 5869, 2.2).
+    extracted: Zeroizing<[u8; 32]>,
     instance: [u8; INSTANCE_BYTES],
 }
 
-impl Keys {
-    /// Derives the keys of an instance from its master key.
+impl Sealer {
+    /// Derives it for an instance.
     ///
     /// # Errors
     /// Never in practice: the lengths are fixed and within RFC 5869's limits.
     pub fn derive(master: &[u8; MASTER_BYTES], instance: [u8; INSTANCE_BYTES]) -> Result<Self, Error> {
-        let hkdf = Hkdf::<Sha256>::new(Some(&instance), master);
-        let subkey = |info: &[u8]| {
-            let mut key = Zeroizing::new([0_u8; 32]);
-            hkdf.expand(info, key.as_mut_slice())
-                .map(|()| key)
-                .map_err(|_| Error::unavailable("the sealing key cannot be derived"))
-        };
-        let seal_key = subkey(b"countersign/1/seal")?;
-        Ok(Self { seal: XChaCha20Poly1305::new((&*seal_key).into()), names: hkdf.clone(), instance })
+        let (extracted, hkdf) = Hkdf::<Sha256>::extract(Some(&instance), master);
+        let mut key = Zeroizing::new([0_u8; 32]);
+        hkdf.expand(b"countersign/1/seal", key.as_mut_slice())
+            .map_err(|_| Error::unavailable("the sealing key cannot be derived"))?;
+        let cipher = XChaCha20Poly1305::new((&*key).into());
+        Ok(Self { cipher, extracted: Zeroizing::new(extracted.into()), instance })
+    }
+
+    /// Tells this key from others. Whoever has it learns nothing of the key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.authenticate("fingerprint", &[0; 32])
+    }
+
+    /// A code by which only whoever has this very key vouches for something of this kind, by its SHA-256.
+    /// Unlike [`Keys::vouch`] it does not outlive the key.
+    #[must_use]
+    pub fn authenticate(&self, kind: &str, digest: &[u8; 32]) -> [u8; 32] {
+        let info: [&[u8]; 4] = [b"countersign/1/sealer/", kind.as_bytes(), b"/", digest];
+        let mut tag = [0; 32];
+        let done = Hkdf::<Sha256>::from_prk(self.extracted.as_slice())
+            .is_ok_and(|hkdf| hkdf.expand_multi_info(&info, &mut tag).is_ok());
+        // Neither can fail (RFC 5869, 2.3); if one did, nothing would ever match.
+        if done { tag } else { random::bytes().unwrap_or([0xff; 32]) }
     }
 
     /// Seals a secret for the row that `context` names.
@@ -51,13 +70,13 @@ impl Keys {
         let nonce: [u8; NONCE_BYTES] = random::bytes()?;
         let aad = self.associated(context);
         let sealed = self
-            .seal
+            .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: &aad })
             .map_err(|_| Error::unavailable("the secret cannot be sealed"))?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens what [`Keys::seal`] made for the same context.
+    /// Opens what [`Sealer::seal`] made for the same context.
     ///
     /// # Errors
     /// When it was sealed by another key, for another row, or was changed.
@@ -66,10 +85,133 @@ impl Keys {
             || Error::unavailable("a sealed secret does not open: wrong key, or the row was changed");
         let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(damaged)?;
         let aad = self.associated(context);
-        self.seal
+        self.cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: &aad })
             .map(Zeroizing::new)
             .map_err(|_| damaged())
+    }
+
+    /// Opens the key of the hashes as it is kept beside what this key seals.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub fn open_hash_key(&self, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let opened = self.open(HASH_KEY_ROW, sealed)?;
+        let mut key = Zeroizing::new([0; 32]);
+        if opened.len() != key.len() {
+            return Err(Error::unavailable("the key of the hashes is damaged"));
+        }
+        key.copy_from_slice(&opened);
+        Ok(key)
+    }
+
+    /// The key of the hashes where none is kept.
+    #[must_use]
+    pub fn usual_hash_key(&self) -> Zeroizing<[u8; 32]> {
+        self.extracted.clone()
+    }
+
+    /// The instance it seals for.
+    #[must_use]
+    pub fn instance(&self) -> [u8; INSTANCE_BYTES] {
+        self.instance
+    }
+
+    fn associated(&self, context: &str) -> Vec<u8> {
+        [self.instance.as_slice(), b"\0", context.as_bytes()].concat()
+    }
+}
+
+/// The keys of this host. Cannot be printed.
+///
+/// What is sealed moves to a new key when one is made (`store::rekey` opens and seals all of it anew:
+/// whoever adds a context below adds it there). What is hashed cannot, so the key of the hashes stays.
+pub struct Keys {
+    sealing: RwLock<Sealing>,
+    /// HKDF-Expand is HMAC under this key (RFC 5869, 2.3).
+    hashes: Hkdf<Sha256>,
+    hash_key: Zeroizing<[u8; 32]>,
+}
+
+struct Sealing {
+    by: Arc<Sealer>,
+    /// While keys change: what was sealed by this one opens, too.
+    also: Option<Arc<Sealer>>,
+}
+
+impl Keys {
+    /// Derives the keys of an instance from its master key.
+    ///
+    /// # Errors
+    /// As [`Sealer::derive`].
+    pub fn derive(master: &[u8; MASTER_BYTES], instance: [u8; INSTANCE_BYTES]) -> Result<Self, Error> {
+        let by = Sealer::derive(master, instance)?;
+        let hash_key = by.usual_hash_key();
+        Self::new(by, hash_key)
+    }
+
+    /// With a key of the hashes that is older than the sealing key.
+    ///
+    /// # Errors
+    /// Never in practice, as [`Sealer::derive`].
+    pub fn new(by: Sealer, hash_key: Zeroizing<[u8; 32]>) -> Result<Self, Error> {
+        let hashes = Hkdf::from_prk(hash_key.as_slice())
+            .map_err(|_| Error::unavailable("the key of the hashes cannot be used"))?;
+        Ok(Self { sealing: RwLock::new(Sealing { by: Arc::new(by), also: None }), hashes, hash_key })
+    }
+
+    /// Tells the sealing key from others.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.sealer().fingerprint()
+    }
+
+    /// What seals now.
+    #[must_use]
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealing.read().unwrap_or_else(PoisonError::into_inner).by)
+    }
+
+    /// The key of the hashes, to be sealed under a new key.
+    #[must_use]
+    pub fn hash_key(&self) -> Zeroizing<[u8; 32]> {
+        self.hash_key.clone()
+    }
+
+    /// Lets what is sealed by this key open, too; `None` ends it.
+    pub fn open_also(&self, other: Option<Arc<Sealer>>) {
+        self.sealing.write().unwrap_or_else(PoisonError::into_inner).also = other;
+    }
+
+    /// Seals by this key from now on. What the one until now sealed still opens.
+    pub fn change_to(&self, new: Arc<Sealer>) {
+        let mut sealing = self.sealing.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut sealing.by, new);
+        sealing.also = Some(old);
+    }
+
+    /// Seals a secret for the row that `context` names.
+    ///
+    /// # Errors
+    /// When there is no randomness for the nonce.
+    pub fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, Error> {
+        self.sealer().seal(context, secret)
+    }
+
+    /// Opens what [`Keys::seal`] made for the same context.
+    ///
+    /// # Errors
+    /// When it was sealed by another key, for another row, or was changed.
+    pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let (by, also) = {
+            let sealing = self.sealing.read().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&sealing.by), sealing.also.clone())
+        };
+        let opened = by.open(context, sealed);
+        match also {
+            Some(also) if opened.is_err() => also.open(context, sealed),
+            _ => opened,
+        }
     }
 
     /// A name that nobody here has, as the log may show it: a keyed hash, so that a password typed
@@ -77,7 +219,7 @@ impl Keys {
     #[must_use]
     pub fn conceal_name(&self, name: &str) -> String {
         let mut tag = [0_u8; 8];
-        match self.names.expand_multi_info(&[b"countersign/1/name/", name.as_bytes()], &mut tag) {
+        match self.hashes.expand_multi_info(&[b"countersign/1/name/", name.as_bytes()], &mut tag) {
             Ok(()) => format!("unknown:{}", random::hex(&tag)),
             Err(_) => "unknown:".into(),
         }
@@ -90,7 +232,7 @@ impl Keys {
         // HKDF-Expand is HMAC; the content goes in by its hash because `info` is held in memory.
         let info: [&[u8]; 4] = [b"countersign/1/mac/", kind.as_bytes(), b"/", &Sha256::digest(content)];
         // Expanding one block cannot fail (RFC 5869, 2.3); if it did, nothing would ever match.
-        if self.names.expand_multi_info(&info, &mut tag).is_err() {
+        if self.hashes.expand_multi_info(&info, &mut tag).is_err() {
             return random::bytes().unwrap_or([0xff; 32]);
         }
         tag
@@ -102,10 +244,6 @@ impl Keys {
     pub fn invitation(&self, typed: Option<&Invitation>, uid: u32) -> [u8; 32] {
         typed.map_or_else(|| self.vouch("no invitation", b""), |code| self.vouch("invitation", &code.of(uid)))
     }
-
-    fn associated(&self, context: &str) -> Vec<u8> {
-        [self.instance.as_slice(), b"\0", context.as_bytes()].concat()
-    }
 }
 
 /// The context that a person's confirmed authenticator is sealed under.
@@ -113,6 +251,9 @@ impl Keys {
 pub fn totp_row(uid: u32) -> String {
     format!("totp/{uid}")
 }
+
+/// The context that the key of the hashes is sealed under.
+pub const HASH_KEY_ROW: &str = "hash-key";
 
 /// The context that a person's waiting enrollment is sealed under.
 #[must_use]
@@ -170,6 +311,26 @@ mod tests {
             assert!(keys(1, 1).open("totp/1000/1", &flipped).is_err(), "byte {i} flipped");
         }
         assert!(keys(1, 1).open("totp/1000/1", &[]).is_err());
+    }
+
+    #[test]
+    fn dat_05_while_keys_change_both_open_and_hashes_stay() {
+        let host = keys(1, 1);
+        let old = host.seal("totp/1000", b"old").expect("seals");
+        let vouched = host.vouch("policy", b"x");
+        let new = Arc::new(Sealer::derive(&[2; 32], [1; 16]).expect("derives"));
+        let by_new = new.seal("totp/1000", b"new").expect("seals");
+        assert!(host.open("totp/1000", &by_new).is_err(), "not yet");
+        host.open_also(Some(Arc::clone(&new)));
+        assert!(host.open("totp/1000", &by_new).is_ok());
+        assert_ne!(host.fingerprint(), new.fingerprint());
+        host.change_to(new);
+        assert!(host.open("totp/1000", &old).is_ok(), "the one until now");
+        host.open_also(None);
+        assert!(host.open("totp/1000", &old).is_err(), "over");
+        assert!(host.open("totp/1000", &by_new).is_ok());
+        assert_eq!(host.vouch("policy", b"x"), vouched, "what was hashed cannot be hashed anew");
+        assert_eq!(host.fingerprint(), keys(2, 1).fingerprint());
     }
 
     #[test]

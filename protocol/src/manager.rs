@@ -37,6 +37,10 @@
 //!                                                -> (bu)         whether it is new, scratch codes taken over
 //! PolicyImpact(a(st) files, h contents, t seconds) -> impact     names and sizes; no file is the one on disk
 //! Doctor()                                       -> a(sss)       facts: kind, subject, value
+//! Backup(h file, ah key)                         -> (xxt)        taken, generation, bytes of the database
+//! LastBackup()                                   -> x            seconds since 1970; 0 is never
+//! Restore(h file, ah key, (bb) how, s reason)    -> restored     key: of the backup's day, if another
+//! Rekey(h key)                                   -> (tt)         secrets sealed anew, enrollments that start over
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
@@ -93,6 +97,71 @@ pub struct Notice {
     pub detail: String,
     /// When a login told them, in seconds since 1970; 0 is not yet.
     pub told: i64,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Backup {
+    /// When, in seconds since 1970.
+    pub taken: i64,
+    /// How far the database had come.
+    pub generation: i64,
+    /// Bytes of the database in it.
+    pub bytes: u64,
+}
+
+/// How a backup is brought back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HowToRestore {
+    /// Recovery codes unused in both stay good.
+    pub keep_codes: bool,
+    /// Only say what would come of it.
+    pub dry_run: bool,
+}
+
+/// What a backup brings back, or would.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Restored {
+    /// When the backup was made, in seconds since 1970.
+    pub taken: i64,
+    /// How far the database had come then.
+    pub generation: i64,
+    /// Whether it was made on this installation.
+    pub same_installation: bool,
+    /// People in it.
+    pub people: u32,
+    /// Authenticators that are here already, and stay.
+    pub kept: u32,
+    /// Sets of recovery codes that stay, without what was used by either.
+    pub kept_codes: u32,
+    /// Authenticators that are here and not in it, and stay.
+    pub newer: u32,
+    /// Counts of failures that are higher in it, and are taken over.
+    pub raised: u32,
+    /// Of whom a second factor is required by name again.
+    pub required: Vec<String>,
+    /// What changes, and what does not although somebody could expect it.
+    pub factors: Vec<RestoredFactor>,
+}
+
+/// What a backup does to one factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct RestoredFactor {
+    /// The login name.
+    pub user: String,
+    /// The uid.
+    pub uid: u32,
+    /// `totp` or `recovery`.
+    pub kind: String,
+    /// The name the person gave it, or empty.
+    pub name: String,
+    /// `returns`, `void` (recovery codes that work no more), `revoked` (removed since, and stays so) or
+    /// `refused`.
+    pub what: String,
+    /// When it was confirmed, in seconds since 1970.
+    pub created: i64,
+    /// Why it is refused.
+    pub why: String,
 }
 
 /// A person as the daemon knows them.
@@ -501,6 +570,22 @@ pub trait Manager {
     ) -> zbus::Result<Impact>;
     /// What only the daemon knows of the health of this host.
     fn doctor(&self) -> zbus::Result<Vec<Fact>>;
+    /// Writes a backup of everything into a new, empty file: secrets only sealed. A key file that is to
+    /// lie beside it is compared with the key in use.
+    fn backup(&self, file: zbus::Fd<'_>, key: &[zbus::Fd<'_>]) -> zbus::Result<Backup>;
+    /// When the last backup was made, in seconds since 1970; 0 is never.
+    fn last_backup(&self) -> zbus::Result<i64>;
+    /// Brings back what a backup has and this host lost. A key file where the backup is of another key.
+    fn restore(
+        &self,
+        file: zbus::Fd<'_>,
+        key: &[zbus::Fd<'_>],
+        how: &HowToRestore,
+        reason: &str,
+    ) -> zbus::Result<Restored>;
+    /// Seals everything by the key of this key file, which also holds the one until now. Gives how many
+    /// secrets that were, and how many enrollments start over.
+    fn rekey(&self, key: zbus::Fd<'_>) -> zbus::Result<(u64, u64)>;
     /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
     /// it means to end.
     fn apply_policy(

@@ -1,6 +1,7 @@
 //! The command line: the one definition that help, man page and completions come from. One file per family
 //! of verbs.
 
+mod backup;
 mod email;
 mod host;
 mod import;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
+pub(crate) use backup::{Backup, Passphrase, Rekey, Restore};
 pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
 pub(crate) use host::{Doctor, Log, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
@@ -86,6 +88,12 @@ pub(crate) enum Verb {
     /// Check, explain and apply the policy file
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Copy everything into a new file, secrets sealed
+    Backup(Backup),
+    /// Bring back what a backup has and this host lost
+    Restore(Restore),
+    /// Make a new sealing key
+    Rekey(Rekey),
     /// Take over the authenticators of other programs
     #[command(subcommand, disable_help_subcommand = true)]
     Import(ImportVerb),

@@ -31,15 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const READ: &str = "read";
 
 /// A file that was read.
-pub(super) struct Contents {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+pub(crate) struct Contents {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
     /// When it was last written, in seconds since 1970.
-    pub(super) modified: i64,
+    pub(crate) modified: i64,
 }
 
 /// Why a file was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     Absent,
     Link,
     Linked,
@@ -67,7 +67,7 @@ const UNREAD: &[(Unread, &str, &str)] = &[
 ];
 
 impl Unread {
-    pub(super) fn sentence(self) -> String {
+    pub(crate) fn sentence(self) -> String {
         match (self, UNREAD.iter().find(|(one, _, _)| *one == self)) {
             (_, Some((_, _, sentence))) => (*sentence).to_owned(),
             (Self::Error(code), None) => {
@@ -108,7 +108,7 @@ impl From<std::io::Error> for Unread {
 
 /// Reads a file of `owner`, or of root: regular, under one name, not reached by a link, and no
 /// secret to nobody but its owner.
-pub(super) fn read(path: &Path, owner: u32, largest: u64) -> Result<Contents, Unread> {
+pub(crate) fn read(path: &Path, owner: u32, largest: u64) -> Result<Contents, Unread> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?;

@@ -1,7 +1,7 @@
 //! `import`: authenticators of other programs, taken over with their secrets, so that nobody scans
 //! anew. The old files are read and left as they are.
 
-mod file;
+pub(crate) mod file;
 mod found;
 mod google;
 mod homes;

@@ -2,6 +2,7 @@
 
 mod address;
 mod apply;
+mod backup;
 mod doctor;
 mod enroll;
 mod factors;
@@ -13,11 +14,14 @@ mod people;
 mod policy;
 mod prune;
 mod recovery;
+mod rekey;
 mod report;
 mod reset;
+mod restore;
 
 pub use address::{confirm as confirm_address, remove as remove_address, set as set_address};
 pub use apply::{Apply, apply, reload};
+pub use backup::{backup, last_backup};
 pub use doctor::facts;
 pub use enroll::{begin_enrollment, cancel_enrollment, confirm_enrollment, enrollment_right};
 pub use factors::{new_recovery_codes, remove, rename, resync, view_recovery_codes};
@@ -29,8 +33,10 @@ pub use people::{forget, unlock};
 pub use policy::explain;
 pub use prune::prune;
 pub(crate) use recovery::generate as generate_codes;
+pub use rekey::rekey;
 pub use report::{host_status, log, status, users};
 pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_request, reset_requests};
+pub use restore::{because, restore};
 
 use crate::decide::policy::Resolution;
 use crate::error::Error;

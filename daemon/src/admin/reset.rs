@@ -129,7 +129,7 @@ pub async fn refuse_reset(host: &Host, by: &Doer, id: u32, whom: &Target, reason
     Ok(())
 }
 
-fn reason_of(reason: &str) -> Result<&str, Error> {
+pub(super) fn reason_of(reason: &str) -> Result<&str, Error> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
         return Err(Error::InvalidArgument(format!(

@@ -65,6 +65,10 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ApplyPolicy", Who::Action("configure")),
     ("Manager", "PolicyImpact", Who::Action("configure")),
     ("Manager", "Doctor", Who::Action("configure")),
+    ("Manager", "Backup", Who::Root),
+    ("Manager", "LastBackup", Who::Action("view-log")),
+    ("Manager", "Restore", Who::Root),
+    ("Manager", "Rekey", Who::Root),
 ];
 
 /// Somebody who was let through.

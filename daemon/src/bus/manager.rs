@@ -6,8 +6,9 @@ use super::loginuid;
 use crate::admin::{self, Acting};
 use crate::error::Error;
 use crate::host::Host;
-use crate::store::{Imported, Right};
+use crate::store::{Bring, Imported, Right};
 use countersign_protocol::manager as wire;
+use std::fs::File;
 use std::sync::Arc;
 use zbus::message::Header;
 use zbus::{Connection, OwnedFd, interface};
@@ -489,6 +490,65 @@ impl Manager {
         self.1.admit(bus, &header).await?;
         Ok(admin::facts(&self.0).await?)
     }
+
+    /// Writes a backup.
+    async fn backup(
+        &self,
+        file: OwnedFd,
+        key: Vec<OwnedFd>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Backup,), Refusal> {
+        self.1.admit(bus, &header).await?;
+        let key = key.into_iter().next().map(opened);
+        Ok((admin::backup(&self.0, opened(file), key).await?,))
+    }
+
+    /// When the last one was made.
+    async fn last_backup(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<i64, Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::last_backup(&self.0).await?)
+    }
+
+    /// Brings a backup back.
+    async fn restore(
+        &self,
+        file: OwnedFd,
+        key: Vec<OwnedFd>,
+        how: wire::HowToRestore,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Restored,), Refusal> {
+        let caller = self.1.admit(bus, &header).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        let by = admin::because(&by, reason)?;
+        let key = key.into_iter().next().map(opened);
+        let how = Bring { keep_codes: how.keep_codes, dry_run: how.dry_run, by };
+        Ok((admin::restore(&self.0, opened(file), key, how).await?,))
+    }
+
+    /// Seals everything by a new key.
+    #[zbus(out_args("secrets", "ended"))]
+    async fn rekey(
+        &self,
+        key: OwnedFd,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(u64, u64), Refusal> {
+        self.1.admit(bus, &header).await?;
+        let done = admin::rekey(&self.0, opened(key)).await?;
+        Ok((done.secrets, done.ended))
+    }
+}
+
+/// A descriptor that a caller handed in.
+fn opened(fd: OwnedFd) -> File {
+    std::os::fd::OwnedFd::from(fd).into()
 }
 
 impl Manager {

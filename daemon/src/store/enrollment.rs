@@ -319,8 +319,10 @@ pub(super) fn keep(
 /// Keeps a set of recovery codes in the place of the one that the person had.
 pub(super) fn keep_codes(db: &Connection, uid: u32, codes: &NewCodes, now: Moment) -> Result<(), Error> {
     db.execute("DELETE FROM recovery_code WHERE uid = ?1", [uid])?;
+    // Not REPLACE, which no trigger sees.
+    db.execute("DELETE FROM recovery_set WHERE uid = ?1", [uid])?;
     db.execute(
-        "INSERT OR REPLACE INTO recovery_set (uid, salt, created) VALUES (?1, ?2, ?3)",
+        "INSERT INTO recovery_set (uid, salt, created) VALUES (?1, ?2, ?3)",
         (uid, codes.salt, now.date),
     )?;
     for (i, hash) in codes.hashes.iter().enumerate() {

@@ -3,18 +3,20 @@
 
 use crate::error::Error;
 use crate::random;
-use crate::seal::{INSTANCE_BYTES, MASTER_BYTES};
+use crate::seal::{INSTANCE_BYTES, MASTER_BYTES, Sealer};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// Bytes of a key file at most.
+const LARGEST_KEY_FILE: usize = 512;
+
 /// What helps when a file is not there.
-const RESTORE: &str =
-    "restore it from your backup (`countersignd --init` is only for a host that never had one)";
+const RESTORE: &str = "restore it from your backup with `countersignd --restore FILE` (`--init` is only for a host that never had one)";
 
 /// What helps when somebody touched a file under the running daemon.
 pub(super) const PUT_BACK: &str =
@@ -52,6 +54,12 @@ impl Layout {
     #[must_use]
     pub fn instance(&self) -> PathBuf {
         self.state.join("instance")
+    }
+
+    /// Where a backup is looked at before it takes the database's place.
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
+        self.state.join("restore.new")
     }
 
     /// The policy that was last put into force.
@@ -137,6 +145,49 @@ fn not_there(path: &Path, e: &std::io::Error) -> Error {
     })
 }
 
+/// What a key file holds.
+pub struct KeyFile {
+    /// The instance it belongs to.
+    pub instance: [u8; INSTANCE_BYTES],
+    /// The sealing key.
+    pub key: Zeroizing<[u8; MASTER_BYTES]>,
+    /// While keys change: the one until now. What is in the database says which of both it is under.
+    pub previous: Option<Zeroizing<[u8; MASTER_BYTES]>>,
+}
+
+impl KeyFile {
+    /// Every key in it, the present one first.
+    ///
+    /// # Errors
+    /// Never in practice, as [`Sealer::derive`].
+    pub fn sealers(&self) -> Result<Vec<Sealer>, Error> {
+        let keys = std::iter::once(&self.key).chain(&self.previous);
+        keys.map(|key| Sealer::derive(key, self.instance)).collect()
+    }
+
+    /// The very key that this follows from.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where it is not in here.
+    pub fn key_of(&self, used: &Sealer) -> Result<&[u8; MASTER_BYTES], Error> {
+        for key in std::iter::once(&self.key).chain(&self.previous) {
+            if Sealer::derive(key, self.instance)?.fingerprint() == used.fingerprint() {
+                return Ok(key);
+            }
+        }
+        Err(Error::InvalidArgument("that key is not in the key file".into()))
+    }
+
+    /// Whether the key in use is one of them.
+    ///
+    /// # Errors
+    /// As [`KeyFile::sealers`].
+    pub fn is_present(&self, used: &Sealer) -> Result<bool, Error> {
+        let same = |key: &Sealer| key.fingerprint() == used.fingerprint();
+        Ok(self.instance == used.instance() && self.sealers()?.iter().any(same))
+    }
+}
+
 /// The text of a key file.
 pub(super) fn key_text(instance: &[u8; INSTANCE_BYTES], key: &[u8; MASTER_BYTES]) -> Zeroizing<String> {
     Zeroizing::new(format!(
@@ -149,8 +200,16 @@ pub(super) fn key_text(instance: &[u8; INSTANCE_BYTES], key: &[u8; MASTER_BYTES]
 /// Reads the sealing key and the instance it belongs to.
 ///
 /// # Errors
-/// When the file is missing, not ours to trust, readable by everybody, or malformed.
+/// As [`read_key_file`].
 pub fn read_key(path: &Path) -> Result<(Zeroizing<[u8; MASTER_BYTES]>, [u8; INSTANCE_BYTES]), Error> {
+    read_key_file(path).map(|file| (file.key, file.instance))
+}
+
+/// Reads a key file.
+///
+/// # Errors
+/// When it is missing, not ours to trust, readable by everybody, or malformed.
+pub fn read_key_file(path: &Path) -> Result<KeyFile, Error> {
     let shown = path.display();
     let (file, meta) = open_regular(path, false)?;
     if meta.uid() != 0 && meta.uid() != geteuid().as_raw() {
@@ -165,21 +224,32 @@ pub fn read_key(path: &Path) -> Result<(Zeroizing<[u8; MASTER_BYTES]>, [u8; INST
             meta.mode() & 0o7777
         )));
     }
-    let mut text = Zeroizing::new(String::with_capacity(256));
-    file.take(1024)
-        .read_to_string(&mut text)
-        .map_err(|e| Error::unavailable(format!("the key file {shown} cannot be read: {e}")))?;
-    parse_key(&text).ok_or_else(|| Error::unavailable(format!("{shown} is not a countersign key file; restore it from your backup: without it no enrollment can be read")))
+    key_from(&file)
+        .map_err(|e| Error::unavailable(format!("the key file {shown} cannot be read: {e}")))?
+        .ok_or_else(|| Error::unavailable(format!("{shown} is not a countersign key file; restore it from your backup: without it no enrollment can be read")))
 }
 
-fn parse_key(text: &str) -> Option<(Zeroizing<[u8; MASTER_BYTES]>, [u8; INSTANCE_BYTES])> {
-    let mut lines = text.lines();
+/// Reads a regular file as a key file, wherever it was read before; `None` where it is none.
+pub(crate) fn key_from(file: &File) -> std::io::Result<Option<KeyFile>> {
+    let mut bytes = Zeroizing::new(vec![0; LARGEST_KEY_FILE]);
+    // One read gives all of a small regular file; of anything else it gives an error.
+    let read = file.read_at(&mut bytes, 0)?;
+    Ok(std::str::from_utf8(&bytes[..read]).ok().and_then(parse_key))
+}
+
+fn parse_key(text: &str) -> Option<KeyFile> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
     if lines.next()? != "countersign-key 1" {
         return None;
     }
+    let key = |hex| random::unhex(hex).map(Zeroizing::new);
     let instance = random::unhex(lines.next()?.strip_prefix("instance ")?)?;
-    let key = Zeroizing::new(random::unhex(lines.next()?.strip_prefix("key ")?)?);
-    lines.next().is_none().then_some((key, instance))
+    let present = key(lines.next()?.strip_prefix("key ")?)?;
+    let previous = match lines.next() {
+        Some(line) => Some(key(line.strip_prefix("previous ")?)?),
+        None => None,
+    };
+    lines.next().is_none().then_some(KeyFile { instance, key: present, previous })
 }
 
 /// Remembers which files the connection has open, to notice when somebody takes them away.
@@ -212,6 +282,11 @@ impl Known {
 }
 
 impl InPlace {
+    /// Bytes of the write-ahead log when it was looked at last.
+    pub(super) fn wal_size(&self) -> u64 {
+        self.wal.map_or(0, |wal| wal.size)
+    }
+
     pub(super) fn new(layout: Layout) -> Result<Self, Error> {
         let database = Known::of(&layout.database())?;
         let wal = Known::of(&layout.wal()).ok();
@@ -244,11 +319,16 @@ mod tests {
     #[test]
     fn dat_05_a_key_file_is_read_whole_or_not_at_all() {
         let text = key_text(&[3; INSTANCE_BYTES], &[9; MASTER_BYTES]);
-        let (key, instance) = parse_key(&text).expect("own text parses");
-        assert_eq!((*key, instance), ([9; MASTER_BYTES], [3; INSTANCE_BYTES]));
-        for cut in 0..text.len() - 1 {
-            assert!(parse_key(&text[..cut]).is_none(), "cut at {cut}");
+        let both = format!("{}previous {}\n", text.as_str(), random::hex(&[8; MASTER_BYTES]));
+        let one = parse_key(&text).expect("own text parses");
+        assert_eq!((*one.key, one.instance), ([9; MASTER_BYTES], [3; INSTANCE_BYTES]));
+        assert!(one.previous.is_none());
+        let two = parse_key(&both).expect("two keys parse");
+        assert_eq!((*two.key, two.previous.map(|k| *k)), ([9; MASTER_BYTES], Some([8; MASTER_BYTES])));
+        for cut in (0..text.len()).chain(text.len() + 1..both.len()) {
+            assert!(parse_key(&both[..cut]).is_none(), "cut at {cut}");
         }
         assert!(parse_key(&format!("{}x\n", text.as_str())).is_none());
+        assert!(parse_key(&format!("{both}x\n")).is_none());
     }
 }

@@ -111,7 +111,7 @@ fn shared(db: &Connection, uid: u32) -> Result<Error, Error> {
 }
 
 /// The label that is wanted, with a number where the person has one of that name.
-fn free_label(db: &Connection, uid: u32, wanted: &str) -> Result<String, Error> {
+pub(super) fn free_label(db: &Connection, uid: u32, wanted: &str) -> Result<String, Error> {
     let mut taken = db.prepare("SELECT 1 FROM totp WHERE uid = ?1 AND name = ?2")?;
     let mut label = wanted.to_owned();
     for number in 2..=enrollment::MOST + 1 {

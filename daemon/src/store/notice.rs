@@ -58,10 +58,12 @@ pub enum Kind {
     AddressSet,
     /// The mail address that was set was removed: `ADDRESS BY`, masked.
     AddressRemoved,
+    /// Factors came back from a backup, or recovery codes became void by it: `OF, BY: reason`.
+    Restored,
 }
 
 /// Each kind and its word in the database and on the bus.
-const WORDS: [(Kind, &str); 20] = [
+const WORDS: [(Kind, &str); 21] = [
     (Kind::RecoveryUsed, "recovery-used"),
     (Kind::Locked, "locked"),
     (Kind::CodeReused, "code-reused"),
@@ -82,6 +84,7 @@ const WORDS: [(Kind, &str); 20] = [
     (Kind::AddressAsked, "address-asked"),
     (Kind::AddressSet, "address-set"),
     (Kind::AddressRemoved, "address-removed"),
+    (Kind::Restored, "restored"),
 ];
 
 impl Kind {

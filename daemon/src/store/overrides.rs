@@ -126,13 +126,13 @@ fn because(uid: u32, name: &str, reason: &str) -> String {
 }
 
 /// A date as notices tell it.
-fn minute(db: &Connection, date: i64) -> Result<String, Error> {
+pub(super) fn minute(db: &Connection, date: i64) -> Result<String, Error> {
     Ok(db.query_row("SELECT coalesce(strftime('%Y-%m-%d %H:%M UTC', ?1, 'unixepoch'), '')", [date], |r| {
         r.get(0)
     })?)
 }
 
-fn insert(db: &Connection, new: &Override) -> Result<(), Error> {
+pub(super) fn insert(db: &Connection, new: &Override) -> Result<(), Error> {
     db.execute(
         &format!(
             "INSERT OR REPLACE INTO override ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"

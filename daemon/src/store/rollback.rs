@@ -33,7 +33,7 @@ pub(super) fn refuse_older_file(layout: &Layout, instance: &Instance) -> Result<
 /// What to say of a database of this generation where a later one was seen.
 pub(super) fn refusal(database: &Path, generation: i64, seen: i64) -> Error {
     Error::unavailable(format!(
-        "{} was rolled back (generation {generation}, the instance file saw {seen}): codes used since would work again. Put the newer database back",
+        "{} was rolled back (generation {generation}, the instance file saw {seen}): codes used since would work again. Put the newer database back; where it is lost, see `countersignd --help` for --accept-older",
         database.display()
     ))
 }
@@ -48,14 +48,14 @@ pub(super) fn foreign(layout: &Layout) -> Error {
 }
 
 /// Instance and generation in the file itself: `immutable` makes SQLite ignore the log.
-fn read_alone(path: &Path) -> rusqlite::Result<(String, i64)> {
+pub(super) fn read_alone(path: &Path) -> rusqlite::Result<(String, i64)> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(format!("file:{}?immutable=1", uri_path(path)), flags)?;
     db.query_row("SELECT instance, generation FROM meta WHERE id = 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
 }
 
-fn uri_path(path: &Path) -> String {
+pub(super) fn uri_path(path: &Path) -> String {
     let mut out = String::new();
     for byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-._".contains(byte) {

@@ -8,11 +8,12 @@ use super::instance::{self, Instance};
 use super::rollback;
 use crate::error::Error;
 use crate::random;
-use crate::seal::{INSTANCE_BYTES, MASTER_BYTES};
+use crate::seal::{Fingerprint, INSTANCE_BYTES, Keys, MASTER_BYTES};
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, fchown, geteuid};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -48,7 +49,8 @@ pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
     let owner = create_state_dir(&layout.state)?;
     let id: [u8; INSTANCE_BYTES] = random::bytes()?;
     let key = zeroize::Zeroizing::new(random::bytes::<MASTER_BYTES>()?);
-    create_database(layout, &id, now)?;
+    let sealed_by = Keys::derive(&key, id)?.fingerprint();
+    create_database(layout, &id, &sealed_by, now)?;
     give(&layout.database(), owner)?;
     write_new(&layout.instance(), instance::text(&id, 0, 0).as_bytes(), 0o600, Some(owner))?;
     // The key comes last: with it missing nothing starts, so a half-done init is never used.
@@ -58,7 +60,7 @@ pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
 }
 
 /// Creates the state directory if need be; tells whose its files shall be.
-fn create_state_dir(path: &Path) -> Result<(Uid, Gid), Error> {
+pub(super) fn create_state_dir(path: &Path) -> Result<(Uid, Gid), Error> {
     if let Ok(meta) = path.symlink_metadata() {
         if !meta.is_dir() {
             return Err(Error::unavailable(format!("{} is not a directory", path.display())));
@@ -92,7 +94,12 @@ fn give(path: &Path, owner: (Uid, Gid)) -> Result<(), Error> {
     })
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32, owner: Option<(Uid, Gid)>) -> Result<(), Error> {
+pub(super) fn write_new(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    owner: Option<(Uid, Gid)>,
+) -> Result<(), Error> {
     let unwritable =
         |e: &dyn std::fmt::Display| Error::unavailable(format!("{} cannot be written: {e}", path.display()));
     let mut file = OpenOptions::new()
@@ -110,7 +117,12 @@ fn write_new(path: &Path, content: &[u8], mode: u32, owner: Option<(Uid, Gid)>) 
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| unwritable(&e))
 }
 
-fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], now: i64) -> Result<(), Error> {
+fn create_database(
+    layout: &Layout,
+    id: &[u8; INSTANCE_BYTES],
+    sealed_by: &Fingerprint,
+    now: i64,
+) -> Result<(), Error> {
     write_new(&layout.database(), b"", 0o600, None)?;
     let mut db = Connection::open_with_flags(
         layout.database(),
@@ -123,8 +135,8 @@ fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], now: i64) -> Resu
         tx.execute_batch(migration)?;
     }
     tx.execute(
-        "INSERT INTO meta (id, instance, generation, created) VALUES (1, ?1, 0, ?2)",
-        (random::hex(id), now),
+        "INSERT INTO meta (id, instance, generation, created, sealed_by) VALUES (1, ?1, 0, ?2, ?3)",
+        (random::hex(id), now, sealed_by),
     )?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", latest())?;
@@ -133,7 +145,8 @@ fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], now: i64) -> Resu
     db.close().map_err(|(_, e)| e.into())
 }
 
-fn latest() -> i64 {
+/// The version of the schema that this program writes and reads.
+pub(super) fn latest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
@@ -198,6 +211,41 @@ fn check_shape(db: &Connection, path: &Path) -> Result<(), Error> {
         return refuse(format!("is damaged ({health}); restore it from your backup"));
     }
     Ok(())
+}
+
+/// What a database is made of: type, name and text of everything that is in it.
+fn parts(db: &Connection) -> rusqlite::Result<BTreeSet<(String, String, Option<String>)>> {
+    db.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+        .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+        .collect()
+}
+
+/// Refuses a database that somebody handed in and that is not made as this program makes them.
+///
+/// # Errors
+/// What is wrong with it, as the middle of a sentence.
+pub(super) fn refuse_foreign_shape(db: &Connection) -> Result<(), String> {
+    let broken = |e: rusqlite::Error| format!("the database in it is damaged ({e})");
+    let application: i32 = db.query_row("PRAGMA application_id", [], |r| r.get(0)).map_err(broken)?;
+    if application != APPLICATION_ID {
+        return Err("there is no countersign database in it".into());
+    }
+    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(broken)?;
+    if version != latest() {
+        return Err(format!(
+            "it has schema version {version}, and this countersignd knows {}: install the countersign version that wrote it",
+            latest()
+        ));
+    }
+    let own = Connection::open_in_memory().map_err(broken)?;
+    for migration in MIGRATIONS {
+        own.execute_batch(migration).map_err(broken)?;
+    }
+    if parts(db).map_err(broken)? == parts(&own).map_err(broken)? {
+        Ok(())
+    } else {
+        Err("its database is not made like ours: there are other tables, views or triggers in it".into())
+    }
 }
 
 /// Of this installation, and not behind what its instance file saw. Gives the generation.

@@ -4,13 +4,14 @@
 //! commits once, and only then lets the replies go. After a failed commit nobody gets what they
 //! asked for, and the connection is opened and proven anew.
 
-use super::files::{InPlace, Layout};
+use super::files::{self, InPlace, Layout};
 use super::instance::Instance;
 use super::{notice, schema};
 use crate::clock::HighWater;
 use crate::error::Error;
 use crate::seal::INSTANCE_BYTES;
 use rusqlite::Connection;
+use std::fs::File;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ use tokio::sync::oneshot;
 const QUEUE: usize = 1024;
 /// Use cases that share one commit.
 const BATCH: usize = 128;
+/// Pages of the log at which SQLite folds it into the database, as it does by itself.
+pub(super) const FOLDED_AT: i64 = 1000;
 
 /// What a use case's commit must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +38,15 @@ type Reply = Box<dyn FnOnce(Result<(), &Error>) + Send>;
 /// its work.
 type Run = Box<dyn FnOnce(Result<&Connection, &Error>) -> (bool, Reply) + Send>;
 
-struct Job {
+/// Something that is done between transactions.
+type Between = Box<dyn FnOnce(&mut Worker) + Send>;
+
+enum Job {
+    Case(Case),
+    Between(Between),
+}
+
+struct Case {
     durability: Durability,
     run: Run,
 }
@@ -123,11 +134,40 @@ impl Store {
             });
             (keep, reply)
         };
-        self.queue.try_send(Job { durability, run: Box::new(run) }).map_err(|e| match e {
+        self.put(Job::Case(Case { durability, run: Box::new(run) }))?;
+        Ok(receive)
+    }
+
+    /// Does something with the open database between two transactions, quickly: logins wait.
+    pub(super) async fn between<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Session) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (send, receive) = oneshot::channel();
+        self.put(Job::Between(Box::new(|worker| {
+            let done = worker.ready().and_then(work);
+            // A caller that no longer waits is no error.
+            let _ = send.send(done);
+        })))?;
+        receive.await.map_err(|_| gave_no_answer())?
+    }
+
+    /// The same where nobody waits for it.
+    pub(super) fn between_unwatched(&self, work: impl FnOnce(&mut Session) + Send + 'static) {
+        let job = Job::Between(Box::new(|worker| {
+            if let Ok(session) = &mut worker.session {
+                work(session);
+            }
+        }));
+        // With a full queue or no thread, what it would do is done when the database is opened next.
+        drop(self.put(job));
+    }
+
+    fn put(&self, job: Job) -> Result<(), Error> {
+        self.queue.try_send(job).map_err(|e| match e {
             TrySendError::Full(_) => Error::Busy("too many logins wait for the database; try again".into()),
             TrySendError::Disconnected(_) => Error::unavailable("the database thread is gone"),
-        })?;
-        Ok(receive)
+        })
     }
 }
 
@@ -135,9 +175,15 @@ fn gave_no_answer() -> Error {
     Error::unavailable("the database gave no answer")
 }
 
-struct Session {
-    db: Connection,
-    files: InPlace,
+/// An open database.
+pub(super) struct Session {
+    pub(super) db: Connection,
+    /// The same file for reading it past SQLite. Opened before the connection and closed after it: closing
+    /// any descriptor of a file gives up all locks that the process has on it (fcntl(2)).
+    pub(super) file: File,
+    pub(super) files: InPlace,
+    /// The generation that the file alone holds and keeps, while it is copied.
+    pub(super) still: Option<i64>,
     synchronous: Option<Durability>,
     /// The latest wall clock that is in the database.
     high_water: i64,
@@ -147,6 +193,7 @@ struct Session {
 
 impl Session {
     fn open(layout: &Layout, instance: &mut Instance, clock: &HighWater) -> Result<Self, Error> {
+        let file = files::open_own(&layout.database(), false)?;
         let (db, generation) = schema::open(layout, instance)?;
         // We were killed between a commit and its note: catch up.
         if generation > instance.generation {
@@ -160,7 +207,8 @@ impl Session {
         let high_water = db.query_row("SELECT high_water FROM meta", [], |r| r.get(0))?;
         clock.raise(high_water);
         let noted = notice::last(&db)?;
-        Ok(Self { db, files: InPlace::new(layout.clone())?, synchronous: None, high_water, noted })
+        let files = InPlace::new(layout.clone())?;
+        Ok(Self { db, file, files, still: None, synchronous: None, high_water, noted })
     }
 
     /// Part of whatever transaction comes next, once a minute. Earlier than before is what an
@@ -201,19 +249,28 @@ impl Worker {
     /// Serves until the last handle is gone; `open` ends after the database is closed.
     fn serve(mut self, jobs: &Receiver<Job>, open: Sender<()>) {
         while let Ok(first) = jobs.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(next) = jobs.try_recv()
-            {
-                batch.push(next);
+            let mut batch = Vec::new();
+            let mut between = Vec::new();
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Case(case) => batch.push(case),
+                    Job::Between(work) => between.push(work),
+                }
+                next = if batch.len() < BATCH { jobs.try_recv().ok() } else { None };
             }
-            self.serve_batch(batch);
+            if !batch.is_empty() {
+                self.serve_batch(batch);
+            }
+            for work in between {
+                work(&mut self);
+            }
         }
         drop(self);
         drop(open);
     }
 
-    fn serve_batch(&mut self, batch: Vec<Job>) {
+    fn serve_batch(&mut self, batch: Vec<Case>) {
         let durability = batch.iter().map(|j| j.durability).max().unwrap_or(Durability::Power);
         let mut replies = Vec::with_capacity(batch.len());
         let outcome = self.transaction(durability, batch, &mut replies);
@@ -226,41 +283,48 @@ impl Worker {
         }
     }
 
-    fn transaction(
-        &mut self,
-        durability: Durability,
-        batch: Vec<Job>,
-        replies: &mut Vec<Reply>,
-    ) -> Result<(), Error> {
+    /// The open database, opened anew where it was given up, if its files are still those on disk.
+    fn ready(&mut self) -> Result<&mut Session, Error> {
         if self.session.is_err() {
             self.session = Session::open(&self.layout, &mut self.instance, &self.high_water);
         }
-        let Self { instance, session, high_water, .. } = self;
-        let ready = session.as_mut().map_err(|e| e.clone()).and_then(|s| {
-            instance.check()?;
-            s.files.check()?;
+        let session = self.session.as_mut().map_err(|e| e.clone())?;
+        self.instance.check()?;
+        session.files.check()?;
+        Ok(session)
+    }
+
+    fn transaction(
+        &mut self,
+        durability: Durability,
+        batch: Vec<Case>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Error> {
+        let begun = self.ready().and_then(|s| {
             s.set_durability(durability)?;
             s.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-            Ok(s)
+            Ok(())
         });
-        let session = match ready {
+        let Self { instance, session, high_water, .. } = self;
+        let session = match begun.and_then(|()| session.as_mut().map_err(|e| e.clone())) {
             Ok(session) => session,
             Err(e) => {
-                replies.extend(batch.into_iter().map(|job| (job.run)(Err(&e)).1));
+                replies.extend(batch.into_iter().map(|case| (case.run)(Err(&e)).1));
                 return Err(e);
             }
         };
         let shared = batch.len() > 1;
         // What only reads goes on with a full disk, so nothing is added to it.
         let changes = session.db.total_changes();
-        for job in batch {
-            replies.push(run_one(&session.db, job, shared)?);
+        for case in batch {
+            replies.push(run_one(&session.db, case, shared)?);
         }
         let changed = session.db.total_changes() != changes;
         if changed {
             session.keep_high_water(high_water.latest())?;
         }
         commit(session, instance, durability)?;
+        session.let_go_if_long();
         if changed && let Ok(last) = notice::to_journal(&session.db, session.noted) {
             session.noted = last;
         }
@@ -269,11 +333,11 @@ impl Worker {
 }
 
 /// Runs one use case; an error of its own takes back its own work only.
-fn run_one(db: &Connection, job: Job, shared: bool) -> Result<Reply, Error> {
+fn run_one(db: &Connection, case: Case, shared: bool) -> Result<Reply, Error> {
     if shared {
         db.execute_batch("SAVEPOINT one")?;
     }
-    let (keep, reply) = (job.run)(Ok(db));
+    let (keep, reply) = (case.run)(Ok(db));
     if db.is_autocommit() {
         // SQLite rolled the whole transaction back by itself (disk full, I/O error).
         reply(Err(&Error::unavailable("the database cannot be written")));

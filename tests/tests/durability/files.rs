@@ -187,7 +187,13 @@ fn dat_03_files_harmed_while_it_is_down() {
 
 #[test]
 fn dat_05_a_key_that_is_missing_or_another() {
-    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    require!(
+        Root,
+        Tool("sqlite3"),
+        Staged("countersignd"),
+        Staged("countersignctl"),
+        Staged("pam_countersign.so")
+    );
     let (mut t, alice) = enrolled_with_neighbour();
     for (script, words) in [
         ("rm etc/key", "key is missing; restore it from your backup"),
@@ -205,14 +211,21 @@ fn dat_05_a_key_that_is_missing_or_another() {
         restore(&mut t, &alice);
     }
 
-    // The right installation and the wrong bytes. Without the policy that it vouches for it starts, and can open
-    // nobody's secret.
+    // The right installation and the wrong bytes: the database knows the key it is sealed under.
     t.daemon.kill9();
     shell(&base(&t.daemon), "rm -rf good; mkdir good; cp -a state etc good");
     shell(&base(&t.daemon), r"sed -i 's/^key \(.\)\(.*\)/key \2\1/' etc/key");
-    let said = refusal(&mut t.daemon, "wrong bytes");
-    assert!(said.contains("state/policy is damaged or was not written on this host"), "{said}");
-    shell(t.daemon.state(), "rm policy");
+    for script in ["true", "rm -f state/policy"] {
+        shell(&base(&t.daemon), script);
+        let said = refusal(&mut t.daemon, "wrong bytes");
+        assert!(said.contains("is not the key that") && said.contains("put the right one back"), "{said}");
+    }
+    // The right key, and a secret that it did not seal.
+    shell(&base(&t.daemon), "rm -rf state etc; cp -a good/state good/etc .");
+    shell(
+        t.daemon.state(),
+        "sqlite3 countersign.db 'UPDATE totp SET secret = zeroblob(60)'; chown countersign: *",
+    );
     t.daemon.resume();
     let before = t.daemon.said().len();
     let code = alice.fresh_code();

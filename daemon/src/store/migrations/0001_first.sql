@@ -7,7 +7,14 @@ CREATE TABLE meta (
     generation INTEGER NOT NULL,
     created    INTEGER NOT NULL,
     -- The latest wall clock seen. Dates that something ends at are judged by it.
-    high_water INTEGER NOT NULL DEFAULT 0
+    high_water INTEGER NOT NULL DEFAULT 0,
+    -- The fingerprint of the sealing key that everything here is sealed under.
+    sealed_by  BLOB    NOT NULL,
+    -- The key of keyed hashes, sealed; NULL is the one that follows from the sealing key. A new sealing
+    -- key leaves it as it was, since what was hashed cannot be hashed anew.
+    hash_key   BLOB,
+    -- When the last backup was made, by the wall clock.
+    backed_up  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- People with a factor. Known by uid and name: a uid that comes back under another name is
@@ -21,6 +28,7 @@ CREATE INDEX person_by_name ON person (name);
 
 -- Confirmed authenticators. last_step is the watermark against replay. drift is how many seconds the
 -- authenticator's clock is ahead of ours, as found by a resynchronisation; its steps count by that clock.
+-- serial tells the authenticator from all others, in backups and on other hosts too.
 CREATE TABLE totp (
     id        INTEGER PRIMARY KEY,
     uid       INTEGER NOT NULL REFERENCES person (uid),
@@ -32,6 +40,7 @@ CREATE TABLE totp (
     drift     INTEGER NOT NULL DEFAULT 0,
     created   INTEGER NOT NULL,
     last_used INTEGER NOT NULL DEFAULT 0,
+    serial    BLOB    NOT NULL UNIQUE DEFAULT (randomblob(16)),
     UNIQUE (uid, name)
 ) STRICT;
 
@@ -55,6 +64,18 @@ CREATE TABLE recovery_code (
     used_at INTEGER,
     UNIQUE (uid, number)
 ) STRICT;
+
+-- What was removed, by the serial of an authenticator or the salt of a set of recovery codes: no older
+-- backup brings it back. Triggers see every removal there is.
+CREATE TABLE gone (
+    serial BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER totp_gone AFTER DELETE ON totp BEGIN
+    INSERT OR IGNORE INTO gone VALUES (old.serial);
+END;
+CREATE TRIGGER recovery_set_gone AFTER DELETE ON recovery_set BEGIN
+    INSERT OR IGNORE INTO gone VALUES (old.salt);
+END;
 
 -- Enrollments from a shell that wait for their first code: one per person. label is the name of the
 -- authenticator, caller the uid that began it and must end it; first is 1 where the right to begin it

@@ -1,0 +1,79 @@
+//! Backups, the sealing key, and people on their way to another host.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse::reason;
+
+/// Where the sealing key lies unless a systemd credential holds it.
+const KEY_FILE: &str = "/etc/countersign/key";
+
+#[derive(Args)]
+pub(crate) struct Backup {
+    /// The new file; it must not exist yet
+    pub(crate) file: PathBuf,
+    /// Put the sealing key in, and encrypt the whole by a passphrase
+    /// (without it, keep the key elsewhere: no backup is read without)
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) with_key: bool,
+    /// The key file
+    #[arg(long, value_name = "FILE", default_value = KEY_FILE, requires = "with_key")]
+    pub(crate) key_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Restore {
+    /// What backup made
+    pub(crate) file: PathBuf,
+    /// Why; people whose factors change are told
+    #[arg(long, value_name = "TEXT", value_parser = reason, required_unless_present_any = ["dry_run", "extract"])]
+    pub(crate) reason: Option<String>,
+    /// Recovery codes that were unused in both stay good; without it they
+    /// are void, since a backup does not know which were used later
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) keep_recovery_codes: bool,
+    /// The key file of the backup's day, where the key is another one now
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Show what would happen, change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Only unpack a file with the key into this new folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dry_run", "yes", "key_file", "json"])]
+    pub(crate) extract: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON object; times in seconds since 1970
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rekey {
+    /// The key file; it is replaced
+    #[arg(long, value_name = "FILE", default_value = KEY_FILE)]
+    pub(crate) key_file: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Passphrase {
+    /// Read the passphrase from the first line of FILE, "-" for standard
+    /// input [default: asked at the terminal]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}

@@ -1,0 +1,124 @@
+//! What a backup is, and that nobody waits for it.
+
+use super::{Place, fates, holds, passes, restore, spellings};
+use countersign_tests::fixture::CONFIG;
+use countersign_tests::{DaemonSetup, Fixture, PrivateBus, require};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Ends the crowd, however the backups went.
+struct AtEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn dat_02_a_hundred_backups_during_logins() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    let place = Place::new();
+    let ctl = t.daemon.ctl();
+    let stack = t.probe();
+    let done = AtomicBool::new(false);
+    let logins = AtomicUsize::new(0);
+    let longest = std::thread::scope(|scope| {
+        let crowd = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !done.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                let carol = stack.login("carol", [""; 0]);
+                longest = longest.max(began.elapsed());
+                assert_eq!(carol.auth, countersign_tests::Code::IGNORE, "{carol:?}");
+                logins.fetch_add(1, Ordering::Relaxed);
+            }
+            longest
+        });
+        let end = AtEnd(&done);
+        for n in 0..100 {
+            let path = place.backup(&ctl, &format!("b{n}"));
+            let mode = fs::metadata(&path).expect("the backup").permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600);
+            let bytes = fs::read(&path).expect("the backup");
+            assert!(bytes.starts_with(b"countersign-backup 1\n"));
+            if n % 50 == 0 {
+                for secret in spellings(&alice) {
+                    assert!(!holds(&bytes, &secret), "backup {n} holds {}", String::from_utf8_lossy(&secret));
+                }
+                // Whole, vouched for and read to the end; nothing is missing here.
+                let report = restore(&ctl, &path, &["--dry-run", "--keep-recovery-codes"]);
+                assert_eq!((&report["kept"], &report["people"]), (&1.into(), &1.into()), "{report}");
+                assert_eq!(report["factors"].as_array().map(Vec::len), Some(0), "{report}");
+            }
+        }
+        drop(end);
+        crowd.join().expect("every login got its answer")
+    });
+    eprintln!("{} logins meanwhile, the longest took {longest:?}", logins.load(Ordering::Relaxed));
+    assert!(logins.load(Ordering::Relaxed) > 100, "there were logins");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    passes(&t, &alice);
+}
+
+#[test]
+fn dat_02_with_the_key_on_another_machine() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    let place = Place::new();
+    let key = t.daemon.key_file().display().to_string();
+    let (bundle, passphrase) = (place.path("bundle"), place.path("passphrase"));
+    let with_key = ["backup", &bundle, "--with-key", "--key-file", &key, "--passphrase-file", &passphrase];
+    let _ = t.daemon.ctl().run(&with_key).ok();
+    let bytes = fs::read(&bundle).expect("the bundle");
+    assert!(bytes.starts_with(b"age-encryption.org/v1\n-> scrypt "), "an age file");
+    let key_text = fs::read_to_string(t.daemon.key_file()).expect("the key");
+    let sealing = key_text.lines().find_map(|line| line.strip_prefix("key ")).expect("a key");
+    assert!(!holds(&bytes, sealing.as_bytes()) && !holds(&bytes, b"countersign"), "nothing in the clear");
+
+    // A new machine: another installation with another key, and nobody in it.
+    let bus = PrivateBus::start(t.world.daemon_uid());
+    let clock = t.daemon.clock().expect("a clock");
+    let other = DaemonSetup::new(&t.world, CONFIG).clock(clock).start(&t.world, &bus);
+    let refused = other.ctl().run(&["restore", &place.backup(&t.daemon.ctl(), "plain"), "--dry-run"]);
+    assert!(refused.stderr.contains("made on another installation"), "{refused:?}");
+    fs::write(place.path("wrong"), "no such passphrase\n").expect("our own file");
+    fs::set_permissions(place.path("wrong"), fs::Permissions::from_mode(0o600)).expect("our own file");
+    let wrong =
+        other.ctl().run(&["restore", &bundle, "--passphrase-file", &place.path("wrong"), "--dry-run"]);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("passphrase does not open"), "{wrong:?}");
+    let more = ["--passphrase-file", &passphrase, "--yes", "--reason", "a new machine"];
+    let report = restore(&other.ctl(), &bundle, &more);
+    assert_eq!(fates(&report), ["alice totp returns", "alice recovery void"]);
+    assert_eq!(report["same_installation"], false);
+    let there = countersign_tests::Stack::cs(&other.module());
+    let code = alice.fresh_code();
+    assert!(there.login("alice", [&code]).passed());
+    assert!(!there.login("alice", [&code]).passed(), "used there");
+    let void = there.login("alice", [&alice.recovery[0]]);
+    assert!(!void.passed(), "a backup does not know whether it was used: {void:?}");
+}
+
+#[test]
+fn dat_02_a_file_that_exists_is_never_overwritten() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::start();
+    let place = Place::new();
+    let path = place.path("taken");
+    fs::write(&path, "something dear").expect("our own file");
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("link")).expect("a link");
+    for path in [&path, &place.path("link")] {
+        let out = t.daemon.ctl().run(&["backup", path]);
+        assert!(out.code == Some(1) && out.stderr.contains("cannot be created"), "{out:?}");
+    }
+    assert_eq!(fs::read(&path).expect("still there"), b"something dear");
+    assert!(fs::symlink_metadata(place.path("elsewhere")).is_err());
+    let denied = t.daemon.ctl().as_uid(5001).run(&["backup", "/tmp/countersign-backup-of-alice"]);
+    assert_eq!(denied.code, Some(4), "{denied:?}");
+    assert!(fs::symlink_metadata("/tmp/countersign-backup-of-alice").is_err(), "nothing is left");
+}

@@ -1,0 +1,75 @@
+//! Copies of everything, what they bring back, and a new sealing key.
+
+mod copies;
+mod keys;
+mod lost;
+mod refused;
+mod restores;
+
+use countersign_tests::scratch::Scratch;
+use countersign_tests::{Ctl, Fixture, Secret};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+/// A folder for backups, and a passphrase in a file of its own.
+struct Place(Scratch);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(Scratch::new("backups"));
+        let passphrase = place.path("passphrase");
+        fs::write(&passphrase, "four tall horses wait\n").expect("our own file");
+        fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).expect("our own file");
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: PathBuf = self.0.join(name);
+        path.to_str().expect("a path of ours").to_owned()
+    }
+
+    /// A new backup of this name.
+    fn backup(&self, ctl: &Ctl, name: &str) -> String {
+        let path = self.path(name);
+        let out = ctl.run(&["backup", &path]).ok();
+        assert!(out.stdout.contains(&path), "{out:?}");
+        path
+    }
+}
+
+/// What a restore changed or would change, as `USER KIND WHAT`.
+fn fates(report: &Value) -> Vec<String> {
+    let factors = report["factors"].as_array().expect("factors");
+    let word = |factor: &Value, name: &str| factor[name].as_str().expect("a word").to_owned();
+    factors.iter().map(|f| format!("{} {} {}", word(f, "user"), word(f, "kind"), word(f, "what"))).collect()
+}
+
+/// Restores and tells what became of it.
+fn restore(ctl: &Ctl, file: &str, more: &[&str]) -> Value {
+    let args = [&["restore", file, "--json"], more].concat();
+    ctl.run(&args).ok().json().remove(0)
+}
+
+/// Each spelling of a secret that must not turn up anywhere.
+fn spellings(app: &Secret) -> Vec<Vec<u8>> {
+    let hex: String = app.key().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut all = vec![app.key().to_vec(), app.base32.as_bytes().to_vec(), hex.to_uppercase().into_bytes()];
+    all.push(app.base32.to_lowercase().into_bytes());
+    all.push(hex.into_bytes());
+    for code in &app.recovery {
+        all.push(code.as_bytes().to_vec());
+        all.push(code.replace('-', "").into_bytes());
+    }
+    all
+}
+
+fn holds(bytes: &[u8], secret: &[u8]) -> bool {
+    bytes.windows(secret.len()).any(|part| part == secret)
+}
+
+fn passes(t: &Fixture, app: &Secret) {
+    let fresh = t.cs().login("alice", [app.fresh_code()]);
+    assert!(fresh.passed(), "a fresh code passes: {fresh:?}");
+}
