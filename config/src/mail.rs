@@ -40,8 +40,8 @@ pub enum AddressSource {
     Set,
     /// The pattern that the policy gives.
     Pattern,
-    /// `emailAddress` of systemd's user records. Not by default: systemd-homed 257 and later let
-    /// people change their own with the password alone.
+    /// `emailAddress` of systemd's user records. Not by default: where they come from may let people change
+    /// their own.
     Record,
 }
 

@@ -9,6 +9,7 @@ use crate::in_force::{InForce, Policies};
 use crate::journal;
 use crate::mail::Post;
 use crate::people::Directory;
+use crate::people::record::Records;
 use crate::seal::{Keys, Sealer};
 use crate::store::{Closed, KeyFile, Layout, Store, View, read_key_file};
 use countersign_config::GroupRef;
@@ -31,6 +32,8 @@ pub struct Host {
     /// What was decided of single persons, as it is in the store.
     overrides: RwLock<Arc<Overrides>>,
     changing: Mutex<()>,
+    /// Mail addresses in user records.
+    pub records: Records,
     /// The way to the mailer.
     pub post: Post,
     /// Held while the database is copied, or read back from a copy: one at a time.
@@ -97,6 +100,7 @@ impl Host {
             policies: Policies::open(config, also_owner, layout, Arc::clone(&keys), clock.clone())?,
             keys,
             clock,
+            records: Records::default(),
             post: Post::default(),
             copying: Mutex::new(()),
             rekeying: Mutex::new(()),

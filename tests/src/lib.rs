@@ -35,6 +35,7 @@
 //! | the real polkit | [`Polkitd`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
+//! | user records as the test scripts them | [`userdb::Userdb`] |
 //! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
 //! | a booted Debian with systemd, the package installed in it | [`Booted`] |
 //! | what was done in it and what it said, in target/booted | [`booted::Record`] |
@@ -78,6 +79,7 @@ pub mod smtp;
 pub mod ssh;
 pub mod stack;
 pub mod talk;
+pub mod userdb;
 pub mod wire;
 pub mod world;
 

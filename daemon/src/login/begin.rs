@@ -74,14 +74,15 @@ pub async fn begin(host: &Arc<Host>, caller: u32, request: BeginRequest) -> Resu
         None => Reach::None,
     };
     let reachable = reach.is_factor();
+    let lost = reach == Reach::Unknown;
     // Whom the account database does not know now has the factor still, and is sent nothing.
     row.mail_to = reach.mail_to().filter(|_| resolved);
     match decision {
         Decision::Required(terms) => {
-            ask(host, id, row, now, Asking { everyone: true, terms, force, resolved, reachable }).await
+            ask(host, id, row, now, Asking { everyone: true, terms, force, resolved, reachable, lost }).await
         }
         Decision::RequiredIfEnrolled(terms) => {
-            ask(host, id, row, now, Asking { everyone: false, terms, force, resolved, reachable }).await
+            ask(host, id, row, now, Asking { everyone: false, terms, force, resolved, reachable, lost }).await
         }
         Decision::ReportOnly { .. } => Ok(pass(host, id, row, now, "would-ask", "report-only").await),
         Decision::Off { .. } => Ok(pass(host, id, row, now, "skipped", "policy-off").await),
@@ -102,6 +103,8 @@ struct Asking {
     resolved: bool,
     /// They have an address for codes, or may have.
     reachable: bool,
+    /// It cannot be looked up now.
+    lost: bool,
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one fact of the log row")]
@@ -257,7 +260,11 @@ fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Ju
     if facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < asking.terms.remember.as_millis()) {
         return opened(Phase::Skipped, "skipped", "remembered", Verdict::NotRequired, vec![]);
     }
-    let Some(locked) = locked(row, facts, asking, now) else { return neutral() };
+    let Some(locked) = locked(row, facts, asking, now) else {
+        // Whoever has nothing else would look for a letter.
+        let lost = (asking.lost && facts.authenticators == 0).then(text::email::unknown);
+        return opened(Phase::Asked, "asked", "", Verdict::Ask, lost.into_iter().collect());
+    };
     let recovery_open = facts.recovery_codes > 0 && facts.recovery_tally.closed_for(Lane::Recovery, now) == 0;
     let messages = text::locked(locked, recovery_open, help);
     if recovery_open {

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::InForce;
 use crate::journal;
+use crate::people::record::Said;
 use countersign_config::{AddressPattern, AddressSource};
 
 /// An address that counts, and where it is from.
@@ -97,7 +98,18 @@ async fn collect(
             AddressSource::Set => {
                 host.store.set_address_of(uid, name.to_owned()).await?.map(|set| set.address)
             }
-            AddressSource::Record => None,
+            AddressSource::Record => match host.records.address(uid, name).await {
+                Said::Address(address) => Some(address),
+                Said::None => None,
+                Said::Unknown => {
+                    found.unsure = true;
+                    // Whatever comes after it, codes go nowhere now.
+                    if first_only {
+                        break;
+                    }
+                    None
+                }
+            },
             AddressSource::Pattern => pattern.and_then(|pattern| pattern.address(name)),
         };
         if let Some(address) = address {

@@ -5,6 +5,7 @@
 //! which is "required".
 
 mod nss;
+pub mod record;
 
 use crate::decide::policy::{Person, Resolution};
 use crate::error::Error;

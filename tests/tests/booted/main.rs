@@ -4,6 +4,7 @@ mod doctor;
 mod hardening;
 mod life;
 mod logins;
+mod records;
 mod sessions;
 
 use countersign_tests::booted::ROOT;

@@ -9,6 +9,7 @@ mod hostile;
 mod linked;
 mod login;
 mod real;
+mod records;
 mod tool;
 
 use countersign_tests::certificates::Authority;
