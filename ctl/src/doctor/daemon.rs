@@ -11,7 +11,7 @@ use crate::bus;
 use crate::text::doctor as text;
 
 /// A daemon that is well answers within a second.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What the daemon knows; `None` when it says nothing, which is a finding.
 pub(super) async fn ask(system: &System, address: &str, report: &mut Report) -> Option<Vec<Fact>> {

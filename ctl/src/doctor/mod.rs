@@ -94,4 +94,6 @@ impl Progress {
 }
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod tests;

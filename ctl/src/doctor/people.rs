@@ -42,8 +42,12 @@ pub(super) fn check(facts: &[Fact], services: &[Service], report: &mut Report) {
     }
 }
 
+/// Somebody and a date; 0 is none.
 fn dated(user: &str, seconds: &str) -> String {
-    format!("{user}: {}", time::utc(seconds.parse().unwrap_or_default()))
+    match seconds.parse() {
+        Ok(0) | Err(_) => user.to_owned(),
+        Ok(at) => format!("{user}: {}", time::utc(at)),
+    }
 }
 
 /// Services that a policy names and whose stack never asks us.

@@ -1,6 +1,7 @@
 //! The ways into sshd, by what sshd itself says of its configuration: which of them ask for a code.
 //!
-//! Whoever comes with a key, with GSSAPI or from a trusted host alone never enters PAM's auth phase.
+//! Whoever comes with a key, with GSSAPI or from a trusted host alone never enters PAM's auth phase. The
+//! account phase is the net below: our line there refuses whoever must show a code.
 
 use super::finding::{Finding, Report};
 use super::options;
@@ -98,15 +99,19 @@ fn judge(settings: &Settings<'_>, service: &Service, found: &mut dyn FnMut(&'sta
         return;
     }
     let ways = settings.ways();
+    let has_net = service.has_net();
     for way in &ways {
         let asks = |method: &&str| method.starts_with("keyboard-interactive") || *method == "password";
         if way.iter().any(asks) {
             continue;
         }
-        let finding = match way.first().copied().unwrap_or_default() {
-            "gssapi-with-mic" => &text::SSHD_GSSAPI_ALONE,
-            "hostbased" => &text::SSHD_HOSTBASED_ALONE,
-            _ => &text::SSHD_KEY_ALONE,
+        let finding = match (way.first().copied().unwrap_or_default(), has_net) {
+            ("gssapi-with-mic", false) => &text::SSHD_GSSAPI_ALONE,
+            ("gssapi-with-mic", true) => &text::SSHD_GSSAPI_REFUSED,
+            ("hostbased", false) => &text::SSHD_HOSTBASED_ALONE,
+            ("hostbased", true) => &text::SSHD_HOSTBASED_REFUSED,
+            (_, false) => &text::SSHD_KEY_ALONE,
+            (_, true) => &text::SSHD_KEY_REFUSED,
         };
         found(finding, format!("{} ({})", show("authenticationmethods"), way.join(",")));
     }

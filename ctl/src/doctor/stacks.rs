@@ -53,6 +53,13 @@ impl Service {
     pub(super) fn asks(&self) -> bool {
         self.ours(Phase::Auth).next().is_some()
     }
+
+    /// Whether everybody who gets in meets our account line, and nobody gets in whom it refuses.
+    pub(super) fn has_net(&self) -> bool {
+        let found = self.stacks.phase(Phase::Account).explore(&Assume::default());
+        let ours = self.ours(Phase::Account).next().is_some();
+        ours && found.is_complete() && found.skipped().is_none() && found.in_spite_of_ours().is_none()
+    }
 }
 
 /// Every service of the host.
@@ -128,6 +135,9 @@ fn account(service: &Service, report: &mut Report) {
     let found = stack.explore(&Assume::default());
     if let Some(way) = found.skipped() {
         report.add(&text::STACK_ACCOUNT_SKIPPED, &service.name, shown(stack, way));
+    }
+    if let Some(way) = found.skipped_when_expired() {
+        report.add(&text::STACK_ACCOUNT_EXPIRED, &service.name, shown(stack, way));
     }
     if let Some(way) = found.in_spite_of_ours() {
         report.add(&text::STACK_IN_SPITE, &service.name, shown(stack, way));

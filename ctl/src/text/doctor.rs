@@ -147,21 +147,39 @@ findings! {
         "The module can ask only by keyboard-interactive. People who must show a code cannot log in.",
         "Write \"KbdInteractiveAuthentication yes\" and run: sshd -t && systemctl reload ssh";
     SSHD_KEY_ALONE Problem "sshd-key-alone",
-        "sshd takes a key alone.",
-        "Such a login never enters the auth phase, where codes are asked for. With our account line \
-         people who must show a code are refused, without it they are in.",
+        "sshd takes a key alone, and nothing asks for more.",
+        "Such a login never enters the auth phase, where codes are asked for, and our account line, \
+         which would refuse it, is not on its way.",
         "Write \"AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam\" \
          and run: sshd -t && systemctl reload ssh";
     SSHD_GSSAPI_ALONE Problem "sshd-gssapi-alone",
-        "sshd takes a Kerberos ticket alone.",
-        "Such a login never enters the auth phase, where codes are asked for. With our account line \
-         people who must show a code are refused, without it they are in.",
+        "sshd takes a Kerberos ticket alone, and nothing asks for more.",
+        "Such a login never enters the auth phase, where codes are asked for, and our account line, \
+         which would refuse it, is not on its way.",
         "Write \"gssapi-with-mic,keyboard-interactive:pam\" in AuthenticationMethods and run: \
          sshd -t && systemctl reload ssh";
     SSHD_HOSTBASED_ALONE Problem "sshd-hostbased-alone",
-        "sshd takes the word of another host alone.",
-        "Such a login never enters the auth phase, where codes are asked for. With our account line \
-         people who must show a code are refused, without it they are in.",
+        "sshd takes another host's word alone, and nothing asks for more.",
+        "Such a login never enters the auth phase, where codes are asked for, and our account line, \
+         which would refuse it, is not on its way.",
+        "Write \"hostbased,keyboard-interactive:pam\" in AuthenticationMethods and run: \
+         sshd -t && systemctl reload ssh";
+    SSHD_KEY_REFUSED Warning "sshd-key-refused",
+        "sshd takes a key alone, and cannot ask for a code then.",
+        "People who must show a code are refused with a key; others are in. Where only they come by \
+         it, that is meant.",
+        "Write \"AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam\" \
+         and run: sshd -t && systemctl reload ssh";
+    SSHD_GSSAPI_REFUSED Warning "sshd-gssapi-refused",
+        "sshd takes a Kerberos ticket alone, and cannot ask for a code then.",
+        "People who must show a code are refused with a ticket; others are in. Where only they come \
+         by it, that is meant.",
+        "Write \"gssapi-with-mic,keyboard-interactive:pam\" in AuthenticationMethods and run: \
+         sshd -t && systemctl reload ssh";
+    SSHD_HOSTBASED_REFUSED Warning "sshd-hostbased-refused",
+        "sshd takes another host's word alone, and cannot ask for a code then.",
+        "People who must show a code are refused from there; others are in. Where only they come \
+         by it, that is meant.",
         "Write \"hostbased,keyboard-interactive:pam\" in AuthenticationMethods and run: \
          sshd -t && systemctl reload ssh";
     STACK_NO_ACCOUNT Warning "stack-no-account",
@@ -172,6 +190,10 @@ findings! {
         "The account phase of {} can end before our line.",
         "On that way a login is not confirmed, and a key is not checked.",
         "Move our account line above the one that ends the stack.";
+    STACK_ACCOUNT_EXPIRED Warning "stack-account-expired",
+        "The account phase of {} ends before our line when a password has expired.",
+        "Whoever changes the password then is in: the login is not confirmed, and a key is not checked.",
+        "Move our account line above the one that says new_authtok_reqd=done.";
     STACK_ACCOUNT_ONLY Warning "stack-account-only",
         "The PAM stack of {} has our account line and no auth line.",
         "Nobody is asked for a code there.",

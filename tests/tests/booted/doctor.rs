@@ -14,7 +14,7 @@ type Seed = (&'static str, &'static str, &'static str);
 const PAM: &str = "rm -rf /etc/pam.d && cp -a /root/pam.d /etc/pam.d";
 const SSH: &str = "cp /root/50.conf /etc/ssh/sshd_config.d/50-countersign.conf";
 
-const STACKS: [Seed; 18] = [
+const STACKS: [Seed; 19] = [
     (
         "stack-in-spite",
         "sed -i 's/required\\(.*pam_countersign\\)/sufficient\\1/' /etc/pam.d/common-auth",
@@ -55,6 +55,11 @@ const STACKS: [Seed; 18] = [
     ("stack-private-bus", "sed -i 's/after_first_factor/& owner=1000/' /etc/pam.d/common-auth", PAM),
     ("stack-no-account", "sed -i '/pam_countersign/d' /etc/pam.d/common-account", PAM),
     (
+        "stack-account-expired",
+        "sed -i '/pam_countersign/d' /etc/pam.d/common-account && echo 'account required pam_countersign.so' >>/etc/pam.d/common-account",
+        PAM,
+    ),
+    (
         "stack-account-skipped",
         "sed -i '1i account sufficient pam_localuser.so' /etc/pam.d/common-account",
         PAM,
@@ -67,16 +72,20 @@ const STACKS: [Seed; 18] = [
     ("stack-account-only", "sed -i 's/@include common-auth/auth required pam_unix.so/' /etc/pam.d/su", PAM),
 ];
 
-const SSHD_SEEDS: [Seed; 10] = [
+const SSHD_SEEDS: [Seed; 11] = [
     ("sshd-no-pam", "sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config.d/50-countersign.conf", SSH),
-    ("sshd-key-alone", "sed -i '/^AuthenticationMethods/d' /etc/ssh/sshd_config.d/50-countersign.conf", SSH),
     (
-        "sshd-key-alone (User carol)",
+        "sshd-key-refused",
+        "sed -i '/^AuthenticationMethods/d' /etc/ssh/sshd_config.d/50-countersign.conf",
+        SSH,
+    ),
+    (
+        "sshd-key-refused (User carol)",
         "printf 'Match User carol\\n  AuthenticationMethods publickey\\n' >>/etc/ssh/sshd_config.d/50-countersign.conf",
         SSH,
     ),
     (
-        "sshd-key-alone (Group staff Address 10.0.0.0/8)",
+        "sshd-key-refused (Group staff Address 10.0.0.0/8)",
         "printf 'Match Group staff Address 10.0.0.0/8\\n  AuthenticationMethods publickey\\n' >>/etc/ssh/sshd_config.d/50-countersign.conf",
         SSH,
     ),
@@ -91,12 +100,17 @@ const SSHD_SEEDS: [Seed; 10] = [
         SSH,
     ),
     (
-        "sshd-gssapi-alone",
+        "sshd-key-alone",
+        "sed -i '/^AuthenticationMethods/d' /etc/ssh/sshd_config.d/50-countersign.conf && sed -i '/pam_countersign/d' /etc/pam.d/common-account",
+        "cp /root/50.conf /etc/ssh/sshd_config.d/50-countersign.conf && rm -rf /etc/pam.d && cp -a /root/pam.d /etc/pam.d",
+    ),
+    (
+        "sshd-gssapi-refused",
         "sed -i '/^AuthenticationMethods/d; 1i GSSAPIAuthentication yes' /etc/ssh/sshd_config.d/50-countersign.conf",
         SSH,
     ),
     (
-        "sshd-hostbased-alone",
+        "sshd-hostbased-refused",
         "sed -i '/^AuthenticationMethods/d; 1i HostbasedAuthentication yes' /etc/ssh/sshd_config.d/50-countersign.conf",
         SSH,
     ),
@@ -361,20 +375,23 @@ fn byp_14_the_doctor_lists_exactly_the_ways_into_sshd_that_need_no_code() {
     let ways = |config: &str| -> Vec<String> {
         host.put("/etc/ssh/sshd_config.d/50-countersign.conf", config.as_bytes());
         let (_, found) = doctor(&host, "");
-        let ways = found.into_iter().map(|(name, _)| name).filter(|name| name.contains("-alone"));
-        ways.map(|name| name.replace("sshd-", "").replace("-alone", "")).collect()
+        let names = found.into_iter().map(|(name, _)| name);
+        let ways = names.filter(|name| name.contains("-alone") || name.contains("-refused"));
+        ways.map(|name| name.replace("sshd-", "")).collect()
     };
-    assert_eq!(ways(""), ["key"]);
+    assert_eq!(ways(""), ["key-refused"]);
     assert_eq!(ways(SSHD), [""; 0]);
-    assert_eq!(ways("GSSAPIAuthentication yes\n"), ["gssapi", "key"]);
-    assert_eq!(ways("HostbasedAuthentication yes\nPubkeyAuthentication no\n"), ["hostbased"]);
+    assert_eq!(ways("GSSAPIAuthentication yes\n"), ["gssapi-refused", "key-refused"]);
+    assert_eq!(ways("HostbasedAuthentication yes\nPubkeyAuthentication no\n"), ["hostbased-refused"]);
     assert_eq!(ways("PubkeyAuthentication no\n"), [""; 0]);
-    assert_eq!(ways("AuthenticationMethods publickey\n"), ["key"]);
+    assert_eq!(ways("AuthenticationMethods publickey\n"), ["key-refused"]);
     assert_eq!(ways("AuthenticationMethods publickey,password\n"), [""; 0]);
-    assert_eq!(ways("Match User alice\n  AuthenticationMethods any\n"), ["key"]);
-    assert_eq!(
-        ways(&format!("{SSHD}Match User alice\n  AuthenticationMethods publickey\n")),
-        ["key (User alice)"]
-    );
+    let for_alice = "Match User alice\n  AuthenticationMethods publickey\n";
+    assert_eq!(ways(for_alice), ["key-refused"]);
+    assert_eq!(ways(&format!("{SSHD}{for_alice}")), ["key-refused (User alice)"]);
+    // Without the net below, a key lets in whoever has one, and so do the others.
+    host.ok("sed -i '/pam_countersign/d' /etc/pam.d/common-account");
+    assert_eq!(ways("GSSAPIAuthentication yes\n"), ["gssapi-alone", "key-alone"]);
+    assert_eq!(ways(SSHD), [""; 0]);
     assert!(POLICY.contains("staff"));
 }
