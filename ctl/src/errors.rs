@@ -93,6 +93,10 @@ fn by_name(error: &str, said: &str) -> Failure {
         name::UNAVAILABLE => Failure::new(Exit::Unavailable, text::cannot_decide(&said)),
         name::EXPIRED => Failure::failed(text::expired(&said)),
         name::INVALID_ARGUMENT => Failure::failed(text::refused(&said)),
+        // systemd was asked to start the daemon, and refused: masked, or gone.
+        _ if error.starts_with("org.freedesktop.systemd1.") => {
+            Failure::new(Exit::Unavailable, text::not_running())
+        }
         _ => Failure::new(Exit::Unavailable, text::strange_answer(&format!("{}: {said}", safe(error)))),
     }
 }
@@ -164,6 +168,8 @@ mod tests {
         assert_eq!(exit(name::BUSY), Exit::Unavailable);
         assert_eq!(exit(name::UNAVAILABLE), Exit::Unavailable);
         assert_eq!(exit("org.example.Other"), Exit::Unavailable);
+        let masked = by_name("org.freedesktop.systemd1.UnitMasked", "Unit countersignd.service is masked.");
+        assert!(masked.message.contains("countersignd does not run"));
     }
 
     #[test]

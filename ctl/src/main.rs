@@ -14,6 +14,7 @@ mod complete;
 mod date;
 mod doctor;
 mod email;
+mod enable;
 mod enroll;
 mod errors;
 mod exempt;

@@ -8,9 +8,9 @@ use crate::agent::Agent;
 use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, address, approve, backup, bus, complete, doctor, email, enroll, exempt, factors, forget,
-    import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset, restore, status,
-    terminal, text, unlock, users,
+    accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, factors,
+    forget, import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset, restore,
+    status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -52,6 +52,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         // This one needs no daemon at all: it may not be installed yet.
         Verb::Policy(PolicyVerb::Check(args)) => return policy::check::run(args),
         Verb::Policy(PolicyVerb::Apply(args)) => policy::apply::refuse_early(args)?,
+        Verb::Enable(args) => enable::refuse_early(args)?,
+        Verb::Confirm(_) => enable::confirm::refuse_early()?,
+        // For the moment when there is no daemon.
+        Verb::Disable(args) => return enable::disable::run(args),
         Verb::ReadOwn { file } => return import::read_own(file),
         Verb::Complete { words } => return complete::run(words, &cli.bus),
         Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
@@ -100,6 +104,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Complete { words } => complete::run(&words, &cli.bus),
+        Verb::Enable(args) => enable::run(&manager, args).await,
+        Verb::Confirm(args) => enable::confirm::run(&manager, args).await,
+        Verb::Disable(args) => enable::disable::run(&args),
         Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Rename(args) => factors::rename(&manager, args).await,
         Verb::Remove(args) => factors::remove(&manager, args).await,

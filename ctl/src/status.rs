@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::table::{Column, lines};
 use crate::terminal::Screen;
 use crate::whom::Whom;
-use crate::{json, overrides, text, time};
+use crate::{enable, json, overrides, text, time};
 
 const FACTORS: &[Column] = &[
     Column { title: "FACTOR", narrowest: 8, rank: 0 },
@@ -48,6 +48,10 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Status) -> Result<(), 
                 out.line(&json::host(&version, &config, &hash, people, behind))?;
             } else {
                 out.line(&host(&version, &config, &hash, people, screen))?;
+                // What is not confirmed is taken back soon; unreadable records are doctor's matter.
+                for one in enable::enabled().unwrap_or_default() {
+                    out.line(&text::enable::status_line(&one.service, one.since, one.unconfirmed))?;
+                }
                 if behind > BEHIND {
                     out.line(&text::clock_behind(&time::duration(behind)))?;
                 }

@@ -6,6 +6,7 @@
 mod backup;
 pub(crate) mod doctor;
 pub(crate) mod email;
+pub(crate) mod enable;
 mod factors;
 mod impact;
 mod import;

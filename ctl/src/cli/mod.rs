@@ -3,6 +3,7 @@
 
 mod backup;
 mod email;
+mod enable;
 mod host;
 mod import;
 mod parse;
@@ -19,6 +20,7 @@ use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
 pub(crate) use backup::{Backup, Passphrase, Rekey, Restore};
 pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
+pub(crate) use enable::{Confirm, Disable, Enable, Rollback};
 pub(crate) use host::{Doctor, Log, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
 pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
@@ -83,6 +85,12 @@ pub(crate) enum Verb {
     AcceptClock(AcceptClock),
     /// Find what breaks logins on this host, or lets them through
     Doctor(Doctor),
+    /// Have PAM services ask for a code, with a way back
+    Enable(Enable),
+    /// Keep what enable changed, after a login with a code
+    Confirm(Confirm),
+    /// Have PAM services ask no more, and undo what enable changed
+    Disable(Disable),
     /// Mail: where codes and notices go, and what sends them
     Email(Email),
     /// Check, explain and apply the policy file
@@ -172,5 +180,14 @@ mod tests {
         assert!(usage(&["countersignctl", "require", "--end"]));
         assert!(usage(&["countersignctl", "require", "alice", "--yes"]));
         assert!(!usage(&["countersignctl", "require", "alice"]));
+        assert!(usage(&["countersignctl", "enable"]));
+        assert!(usage(&["countersignctl", "enable", "sshd", "--all"]));
+        assert!(usage(&["countersignctl", "enable", "sshd", "--yes"]));
+        assert!(usage(&["countersignctl", "enable", "../shadow"]));
+        assert!(usage(&["countersignctl", "enable", "sshd", "--rollback-after", "2h"]));
+        assert!(usage(&["countersignctl", "disable"]));
+        assert!(usage(&["countersignctl", "disable", "--rollback", "../x"]));
+        assert!(!usage(&["countersignctl", "enable", "sshd", "sudo", "--force", "--yes"]));
+        assert!(!usage(&["countersignctl", "disable", "--all", "--yes"]));
     }
 }

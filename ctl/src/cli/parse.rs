@@ -1,5 +1,6 @@
 //! What an argument may be.
 
+use super::enable::Rollback;
 use super::policy::From;
 
 /// A login name as far as this side can judge it; whether it exists is the daemon's answer.
@@ -49,12 +50,33 @@ pub(super) fn span(text: &str) -> Result<u64, &'static str> {
     }
 }
 
+/// A time to confirm in: long enough to log in, short enough to wait for.
+pub(super) fn minutes(text: &str) -> Result<u64, &'static str> {
+    match span(text)? {
+        seconds @ 5..=3600 => Ok(seconds),
+        _ => Err("write a time of five seconds to one hour"),
+    }
+}
+
+/// What a rollback is about.
+pub(super) fn rollback(text: &str) -> Result<Rollback, &'static str> {
+    match text {
+        "at-boot" => Ok(Rollback::AtBoot),
+        _ if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Ok(Rollback::Change(text.to_owned()))
+        }
+        _ => Err("this is the number of a change, or at-boot"),
+    }
+}
+
 /// The name of a PAM service, which is the name of a file.
 pub(super) fn service(text: &str) -> Result<String, &'static str> {
     match text {
         "" => Err("a service is not empty"),
         _ if text.len() > 256 => Err("a service has at most 256 bytes"),
-        _ if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
+        _ if text.starts_with('.')
+            || text.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) =>
+        {
             Err("a service is the name of one file in /etc/pam.d")
         }
         // libpam turns the names into lower case before any module sees them.

@@ -30,7 +30,7 @@ impl Kind {
         match argument {
             "user" => Some(Self::User),
             "policy" => Some(Self::Policy),
-            "service" => Some(Self::Service),
+            "service" | "services" => Some(Self::Service),
             "mailbox" => Some(Self::Mailbox),
             _ => None,
         }

@@ -40,7 +40,7 @@ fn avl_08_removal_takes_the_lines_out_before_the_module_and_people_are_found_aga
     // Lines that an administrator wrote by hand, too.
     host.ok("sed -i '/^@include common-auth/a auth required pam_countersign.so after_first_factor' /etc/pam.d/login");
     let said = host.ok("apt-get -qq remove -y countersign");
-    assert!(said.contains("took its lines out of /etc/pam.d/login"), "{said}");
+    assert!(said.contains("lines out of /etc/pam.d/login"), "{said}");
     let left = host.run("grep -rl pam_countersign /etc/pam.d").stdout;
     assert!(left.is_empty(), "{}", String::from_utf8_lossy(&left));
     let (status, shown) = ssh(&host, "alice", &[], "echo in-as-$USER");

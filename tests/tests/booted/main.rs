@@ -1,10 +1,12 @@
 //! On a booted Debian, from the package, as a person would: systemd, logind, a real sshd, sudo, login.
 
 mod doctor;
+mod enable;
 mod hardening;
 mod life;
 mod logins;
 mod records;
+mod rollback;
 mod sessions;
 
 use countersign_tests::booted::ROOT;
@@ -63,9 +65,14 @@ fn protected() -> (Booted, Secret) {
     (host, alice)
 }
 
+/// Puts a policy into force.
+fn policy(host: &Booted, text: &str) {
+    host.put("/etc/countersign/countersign.toml", text.as_bytes());
+    host.ok("countersignctl policy check && countersignctl policy apply --accept-weaker --yes");
+}
+
 fn switch_on(host: &Booted) {
-    host.put("/etc/countersign/countersign.toml", POLICY.as_bytes());
-    host.ok("countersignctl policy check && countersignctl policy apply");
+    policy(host, POLICY);
     host.ok("pam-auth-update --enable countersign");
 }
 
@@ -115,7 +122,7 @@ fn ssh(host: &Booted, user: &str, answers: &[&str], command: &str) -> (ExitStatu
 /// Where somebody types this: "no" is for the offer of a new phone, after a recovery code.
 fn prompt_of(answer: &str) -> &'static str {
     match answer {
-        PASSWORD => "assword",
+        PASSWORD | "assword wrong" => "assword",
         "no" => OFFER,
         _ => CODE,
     }

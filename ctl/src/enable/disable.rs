@@ -1,0 +1,174 @@
+//! `disable`: takes our lines out, and for the timer, after a restart and for the package the same.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::host::{Host, PAM};
+use super::record::{ALL, Record, Records};
+use super::undo::{How, sentences, take_out, undo};
+use super::{commands, journal, plan, profile, timer};
+use crate::cli::{Disable, Rollback};
+use crate::errors::{Exit, Failure};
+use crate::output::Output;
+use crate::terminal::consent;
+use crate::text::enable as text;
+
+#[derive(Serialize)]
+struct Line<'l> {
+    changed: bool,
+    files: Vec<FileLine<'l>>,
+}
+
+#[derive(Serialize)]
+struct FileLine<'l> {
+    path: String,
+    result: &'l str,
+}
+
+/// Needs no daemon: it is for the moment when there is none.
+pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
+    super::confirm::refuse_early()?;
+    let host = Host::this();
+    if let Some(rollback) = &args.rollback {
+        return roll_back(&host, rollback);
+    }
+    if !args.yes && !args.dry_run && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(text::DISABLE_NEEDS_YES));
+    }
+    let (records, loose) = affected(&host, args)?;
+    let switch = args.all && profile::is_on(&host);
+    let mut out = Output::stdout();
+    if records.is_empty() && loose.is_empty() && !switch {
+        if args.json {
+            out.line(&line(&[])?)?;
+        } else {
+            out.line(text::NOTHING_IS_ENABLED)?;
+        }
+        return out.flush();
+    }
+    let mut names: Vec<String> = records.iter().map(shown).collect();
+    names.extend(loose.iter().map(|path| path.display().to_string()));
+    if args.dry_run {
+        out.line(&text::would_disable(&names))?;
+        return out.flush();
+    }
+    if !args.yes && !consent(&text::disable_question(&names))? {
+        return Err(Failure::failed(text::NOTHING_CHANGED));
+    }
+    let held = Records::lock(&host).map_err(Failure::failed)?;
+    let mut done = Vec::new();
+    for record in &records {
+        done.extend(undo(&host, &held, record).map_err(Failure::failed)?);
+        journal::note(&text::journal_disabled(&record.service, args.reason.as_deref()));
+    }
+    if switch && profile::is_on(&host) {
+        profile::switch(false).map_err(Failure::failed)?;
+        done.push((Path::new(PAM).join("common-auth"), How::LinesTaken));
+        journal::note(&text::journal_disabled("pam-auth-update", args.reason.as_deref()));
+    }
+    // Looked for again: the records and the tool have taken out theirs.
+    let loose: Vec<PathBuf> =
+        plan::files_with_ours(&host).into_iter().filter(|file| loose.contains(file)).collect();
+    done.extend(take_out(&host, &loose).map_err(Failure::failed)?);
+    for path in &loose {
+        journal::note(&text::journal_disabled(&path.display().to_string(), args.reason.as_deref()));
+    }
+    if args.json {
+        out.line(&line(&done)?)?;
+    } else {
+        for sentence in sentences(&done) {
+            out.line(&sentence)?;
+        }
+        out.line(&text::disabled(&names))?;
+    }
+    out.flush()
+}
+
+/// The records and the files with lines that nobody recorded.
+fn affected(host: &Host, args: &Disable) -> Result<(Vec<Record>, Vec<PathBuf>), Failure> {
+    let all = super::record::peek(host).map_err(Failure::failed)?;
+    let files = plan::files_with_ours(host);
+    if args.all {
+        return Ok((all, files));
+    }
+    let of = |service: &String| Path::new(PAM).join(service);
+    for service in &args.services {
+        let known = all.iter().any(|record| record.service == *service) || files.contains(&of(service));
+        if !known && plan::files_of(host, service).iter().any(|file| files.contains(file)) {
+            return Err(Failure::failed(text::asks_through_another(service)));
+        }
+        if !known {
+            return Err(Failure::new(Exit::NotFound, text::not_enabled(service)));
+        }
+    }
+    let records = all.into_iter().filter(|record| args.services.contains(&record.service)).collect();
+    let files = files.into_iter().filter(|file| args.services.iter().any(|one| of(one) == *file)).collect();
+    Ok((records, files))
+}
+
+/// By the timer of one change, or after a restart for all that nobody confirmed.
+fn roll_back(host: &Host, which: &Rollback) -> Result<(), Failure> {
+    let records = Records::lock(host).map_err(Failure::failed)?;
+    let mut failed = Vec::new();
+    for record in records.all().map_err(Failure::failed)? {
+        let Some(pending) = &record.pending else { continue };
+        let due = match which {
+            Rollback::Change(id) => record.id == *id,
+            // Whoever starts the unit by hand takes back only what is overdue.
+            Rollback::AtBoot => pending.left().is_none(),
+        };
+        if !due {
+            continue;
+        }
+        match undo(host, &records, &record) {
+            Ok(done) => {
+                let said = text::rolled_back(&shown(&record), matches!(which, Rollback::AtBoot));
+                journal::note(&said.replace('\n', " "));
+                tell_everybody(host, &said);
+                let mut out = Output::stdout();
+                for sentence in sentences(&done) {
+                    out.line(&sentence)?;
+                }
+                out.flush()?;
+            }
+            Err(why) => {
+                journal::note(&format!("{} could not be taken back: {why}", record.service));
+                failed.push(text::not_rolled_back(&shown(&record), &why));
+            }
+        }
+        timer::disarm(host, &record.id);
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("\n"))) }
+}
+
+/// On the terminals of whoever is logged in: they wait for it, or have forgotten it.
+fn tell_everybody(host: &Host, said: &str) {
+    if host.is_running()
+        && let Some(wall) = commands::find("wall")
+    {
+        drop(commands::run(commands::command(&wall).arg(said)));
+    }
+}
+
+fn line(done: &[(PathBuf, How)]) -> Result<String, Failure> {
+    let files = (done.iter())
+        .filter(|(_, how)| *how != How::Untouched)
+        .map(|(path, how)| FileLine {
+            path: path.display().to_string(),
+            result: match how {
+                How::Restored => "restored",
+                How::LinesTaken => "lines-taken",
+                How::Removed => "removed",
+                How::Untouched => "untouched",
+            },
+        })
+        .collect::<Vec<_>>();
+    let line = Line { changed: !files.is_empty(), files };
+    serde_json::to_string(&line).map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn shown(record: &Record) -> String {
+    if record.service == ALL { text::EVERY_SERVICE.to_owned() } else { record.service.clone() }
+}
