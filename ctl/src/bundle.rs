@@ -24,12 +24,15 @@ const LARGEST_KEY: u64 = 1024;
 pub(crate) enum Kind {
     /// A key file and a backup.
     Backup,
+    /// A key made for this file, and people sealed by it.
+    People,
 }
 
 impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Backup => "backup",
+            Self::People => "people",
         }
     }
 }

@@ -39,11 +39,7 @@ impl KeyFile {
     /// # Errors
     /// When the kernel gives no randomness, or this is no key file.
     pub(crate) fn with_new(&self) -> Result<Zeroizing<String>, Failure> {
-        let mut new = Zeroizing::new([0_u8; KEY_BYTES]);
-        let filled = rustix::rand::getrandom(new.as_mut_slice(), rustix::rand::GetRandomFlags::empty());
-        if filled != Ok(KEY_BYTES) {
-            return Err(Failure::failed(text::NO_RANDOMNESS));
-        }
+        let new = fresh()?;
         let mut hex = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
         for byte in new.iter() {
             for digit in [byte >> 4, byte & 15] {
@@ -68,6 +64,16 @@ impl KeyFile {
         }
         text
     }
+}
+
+/// A key of 32 bytes that the kernel makes.
+///
+/// # Errors
+/// When it makes none.
+pub(crate) fn fresh() -> Result<Zeroizing<[u8; KEY_BYTES]>, Failure> {
+    let mut new = Zeroizing::new([0_u8; KEY_BYTES]);
+    let filled = rustix::rand::getrandom(new.as_mut_slice(), rustix::rand::GetRandomFlags::empty());
+    if filled == Ok(KEY_BYTES) { Ok(new) } else { Err(Failure::failed(text::NO_RANDOMNESS)) }
 }
 
 /// Reads a key file.

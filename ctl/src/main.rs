@@ -18,6 +18,7 @@ mod enable;
 mod enroll;
 mod errors;
 mod exempt;
+mod export;
 mod factors;
 mod forget;
 mod import;

@@ -108,7 +108,7 @@ fn open(args: &Restore) -> Result<Handed, Failure> {
 }
 
 /// A file that must be there: not behind a link, and no FIFO that nobody writes.
-fn existing(path: &Path) -> Result<File, Failure> {
+pub(crate) fn existing(path: &Path) -> Result<File, Failure> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let failed = |why: &str| Failure::failed(text::no_backup_file(&shown(path), why));
     let opened = rustix::fs::open(path, flags, Mode::empty());

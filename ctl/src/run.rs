@@ -8,9 +8,9 @@ use crate::agent::Agent;
 use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
-    accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, factors,
-    forget, import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset, restore,
-    status, terminal, text, unlock, users,
+    accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, export,
+    factors, forget, import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset,
+    restore, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -61,6 +61,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
         | Verb::Email(_)
         | Verb::Backup(_)
+        | Verb::Export(_)
         | Verb::Status(_)
         | Verb::Log(_)
         | Verb::Users(_)
@@ -73,7 +74,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Invite(_) => {}
     }
     let manager = match &cli.verb {
-        Verb::Backup(_) | Verb::Restore(_) | Verb::Rekey(_) => bus::connect_patiently(&cli.bus).await?,
+        Verb::Backup(_) | Verb::Restore(_) | Verb::Rekey(_) | Verb::Export(_) => {
+            bus::connect_patiently(&cli.bus).await?
+        }
         _ => bus::connect(&cli.bus).await?,
     };
     let _agent = Agent::for_a_person(&cli);
@@ -101,6 +104,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Backup(args) => backup::run(&manager, &args).await,
         Verb::Restore(args) => restore::run(&manager, &args).await,
         Verb::Rekey(args) => rekey::run(&manager, &args).await,
+        Verb::Export(args) => export::run(&manager, &args).await,
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Complete { words } => complete::run(&words, &cli.bus),

@@ -29,6 +29,7 @@ pub mod seal;
 mod sessions;
 mod store;
 mod text;
+mod transfer;
 mod watch;
 
 pub use args::Args;

@@ -59,6 +59,8 @@ fn sentence(one: &Noted) -> String {
         Kind::AddressSet => format!("your mail address was set: {}", by(&detail)),
         Kind::AddressRemoved => format!("your mail address was removed: {}", by(&detail)),
         Kind::RequirementEnded => format!("a second factor is asked of you only by policy, set by {detail}"),
+        Kind::Exported => format!("what lets you in was copied for another host by {detail}"),
+        Kind::CameFrom => format!("what lets you in on another host now does here, by {detail}"),
         Kind::Restored => format!("a backup was brought back, and your factors may be others: {detail}"),
     }
 }

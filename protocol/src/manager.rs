@@ -41,6 +41,8 @@
 //! LastBackup()                                   -> x            seconds since 1970; 0 is never
 //! Restore(h file, ah key, (bb) how, s reason)    -> restored     key: of the backup's day, if another
 //! Rekey(h key)                                   -> (tt)         secrets sealed anew, enrollments that start over
+//! ExportPeople(as users, h key, h file, s reason) -> u           people; nobody named is everybody
+//! ImportPeople(h key, h file, (bbb) how, s reason) -> a(susus)   user, uid here, what became of it, new, why
 //! ```
 //!
 //! A `proof` is the id of a login that the caller made on the bus for themselves, with the service
@@ -108,6 +110,32 @@ pub struct Backup {
     pub generation: i64,
     /// Bytes of the database in it.
     pub bytes: u64,
+}
+
+/// How people of another host are taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HowToTakeIn {
+    /// Beside what they have here.
+    pub add: bool,
+    /// In the place of what they have here.
+    pub replace: bool,
+    /// Only say what would come of it.
+    pub dry_run: bool,
+}
+
+/// What became of one person of another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct CameIn {
+    /// The login name.
+    pub user: String,
+    /// The uid here; 0 where nobody has that name.
+    pub uid: u32,
+    /// `new`, `present` or `refused`.
+    pub what: String,
+    /// Authenticators that are new here.
+    pub new: u32,
+    /// Why they are refused.
+    pub why: String,
 }
 
 /// How a backup is brought back.
@@ -583,6 +611,23 @@ pub trait Manager {
         how: &HowToRestore,
         reason: &str,
     ) -> zbus::Result<Restored>;
+    /// Copies what these people have, or everybody, for another host: sealed by the 32 bytes behind `key`,
+    /// into a new, empty file. Gives how many people.
+    fn export_people(
+        &self,
+        users: &[&str],
+        key: zbus::Fd<'_>,
+        file: zbus::Fd<'_>,
+        reason: &str,
+    ) -> zbus::Result<u32>;
+    /// Takes people in whom another host copied so.
+    fn import_people(
+        &self,
+        key: zbus::Fd<'_>,
+        file: zbus::Fd<'_>,
+        how: &HowToTakeIn,
+        reason: &str,
+    ) -> zbus::Result<Vec<CameIn>>;
     /// Seals everything by the key of this key file, which also holds the one until now. Gives how many
     /// secrets that were, and how many enrollments start over.
     fn rekey(&self, key: zbus::Fd<'_>) -> zbus::Result<(u64, u64)>;

@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 42] = [
+const TABLE: [(&str, &str, &str); 44] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -81,6 +81,8 @@ const TABLE: [(&str, &str, &str); 42] = [
     ("Manager", "LastBackup", r#"Action("view-log")"#),
     ("Manager", "Restore", "Root"),
     ("Manager", "Rekey", "Root"),
+    ("Manager", "ExportPeople", "Root"),
+    ("Manager", "ImportPeople", "Root"),
     ("Manager", "CancelEnrollment", "Anyone"),
     ("Manager", "ConfirmAddress", r#"SelfOr("manage-users")"#),
     ("Manager", "ConfirmEnrollment", "Anyone"),
@@ -188,6 +190,16 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Restore" => {
             let nothing = std::fs::File::open("/dev/null").expect("/dev/null");
             with!((zbus::Fd::from(&nothing), Vec::<zbus::Fd<'_>>::new(), (false, true), "a test"))
+        }
+        "ExportPeople" => {
+            let nothing = std::fs::File::open("/dev/null").expect("/dev/null");
+            let (key, file) = (zbus::Fd::from(&nothing), zbus::Fd::from(&nothing));
+            with!((vec![about], key, file, "a test"))
+        }
+        "ImportPeople" => {
+            let nothing = std::fs::File::open("/dev/null").expect("/dev/null");
+            let (key, file) = (zbus::Fd::from(&nothing), zbus::Fd::from(&nothing));
+            with!((key, file, (false, false, true), "a test"))
         }
         "LastBackup" => with!(()),
         "RenameFactor" => with!((about, "none", "other", "")),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parse::reason;
+use super::parse::{reason, user};
 
 /// Where the sealing key lies unless a systemd credential holds it.
 const KEY_FILE: &str = "/etc/countersign/key";
@@ -66,6 +66,49 @@ pub(crate) struct Rekey {
     #[arg(long)]
     pub(crate) yes: bool,
     /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The new file; it must not exist yet
+    pub(crate) file: PathBuf,
+    /// Login names [default: everybody]
+    #[arg(value_parser = user)]
+    pub(crate) user: Vec<String>,
+    /// Why; the people concerned are told
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportPeople {
+    /// What export made on another host
+    pub(crate) file: PathBuf,
+    /// Why; the people concerned are told
+    #[arg(long, value_name = "TEXT", value_parser = reason, required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    /// Also for people who have a factor here, beside it
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) add: bool,
+    /// Also for people who have a factor here, in the place of it
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Show what would happen, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// Do not ask before factors are replaced
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

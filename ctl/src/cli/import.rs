@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::backup::ImportPeople;
 use super::parse::user;
 
 #[derive(Subcommand)]
@@ -13,6 +14,8 @@ pub(crate) enum ImportVerb {
     GoogleAuthenticator(ImportGoogle),
     /// Take over the users file of pam_oath
     Oath(ImportOath),
+    /// Take in people whom another host exported
+    People(ImportPeople),
     /// Take over otpauth:// URIs
     Otpauth(ImportOtpauth),
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
-pub(crate) use backup::{Backup, Passphrase, Rekey, Restore};
+pub(crate) use backup::{Backup, Export, ImportPeople, Passphrase, Rekey, Restore};
 pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
 pub(crate) use enable::{Confirm, Disable, Enable, Rollback};
 pub(crate) use host::{Doctor, Log, Status};
@@ -100,6 +100,8 @@ pub(crate) enum Verb {
     Backup(Backup),
     /// Bring back what a backup has and this host lost
     Restore(Restore),
+    /// Copy people into a new file for another host, encrypted
+    Export(Export),
     /// Make a new sealing key
     Rekey(Rekey),
     /// Take over the authenticators of other programs

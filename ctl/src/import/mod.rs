@@ -7,6 +7,7 @@ mod google;
 mod homes;
 mod oath;
 mod otpauth;
+mod people;
 mod report;
 
 use std::ffi::OsStr;
@@ -44,6 +45,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, verb: ImportVerb) -> Result<
             let items = google_items(&args)?;
             import(manager, items, args.add, &args.how).await
         }
+        ImportVerb::People(args) => people::run(manager, &args).await,
         ImportVerb::Oath(args) => import(manager, oath_items(&args)?, true, &args.how).await,
         ImportVerb::Otpauth(args) => import(manager, otpauth_items(&args)?, true, &args.how).await,
     }

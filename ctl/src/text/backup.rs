@@ -118,6 +118,28 @@ pub(crate) const RESTORED: &str = "Done. The people concerned are told at their 
 pub(crate) const RESTORED_CODES: &str =
     "Who lost recovery codes makes new ones:  countersignctl recovery-codes --new";
 
+// ---- people between hosts ----
+
+pub(crate) fn exported(path: &str, people: u32) -> String {
+    format!(
+        "{path}: what {people} people have, encrypted. They are told.\n\
+         On the other host:  countersignctl import people FILE --dry-run\n\
+         Remove the file afterwards: with the passphrase it is as good as their phones."
+    )
+}
+
+pub(crate) const NO_BUNDLE: &str = "the file was not made by countersignctl export. Nothing was changed.";
+pub(crate) const REPLACE_NEEDS_YES: &str = "--replace asks first, and standard input is no terminal. Nothing was changed.\n\
+    See what would happen with --dry-run; add --yes if you are sure.";
+pub(crate) const REPLACE_QUESTION: &str =
+    "The factors that these people have here are removed. Type yes to go on: ";
+pub(crate) const NOT_TAKEN_IN: &str = "not done, because the answer was not yes. Nothing was changed.";
+
+pub(crate) fn taken_in(dry_run: bool, new: usize, present: usize, refused: usize) -> String {
+    let would = if dry_run { " would come" } else { "" };
+    format!("{new} people{would}, {present} here already, {refused} refused.")
+}
+
 // ---- the sealing key ----
 
 pub(crate) const NO_KEY_FILE: &str = "it is no countersign key file";

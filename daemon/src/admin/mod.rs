@@ -18,6 +18,7 @@ mod rekey;
 mod report;
 mod reset;
 mod restore;
+mod transfer;
 
 pub use address::{confirm as confirm_address, remove as remove_address, set as set_address};
 pub use apply::{Apply, apply, reload};
@@ -37,6 +38,7 @@ pub use rekey::rekey;
 pub use report::{host_status, log, status, users};
 pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_request, reset_requests};
 pub use restore::{because, restore};
+pub use transfer::{export_people, import_people};
 
 use crate::decide::policy::Resolution;
 use crate::error::Error;

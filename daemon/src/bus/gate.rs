@@ -69,6 +69,8 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "LastBackup", Who::Action("view-log")),
     ("Manager", "Restore", Who::Root),
     ("Manager", "Rekey", Who::Root),
+    ("Manager", "ExportPeople", Who::Root),
+    ("Manager", "ImportPeople", Who::Root),
 ];
 
 /// Somebody who was let through.

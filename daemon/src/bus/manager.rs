@@ -6,7 +6,7 @@ use super::loginuid;
 use crate::admin::{self, Acting};
 use crate::error::Error;
 use crate::host::Host;
-use crate::store::{Bring, Imported, Right};
+use crate::store::{Bring, Imported, Right, TakeIn};
 use countersign_protocol::manager as wire;
 use std::fs::File;
 use std::sync::Arc;
@@ -530,6 +530,39 @@ impl Manager {
         let key = key.into_iter().next().map(opened);
         let how = Bring { keep_codes: how.keep_codes, dry_run: how.dry_run, by };
         Ok((admin::restore(&self.0, opened(file), key, how).await?,))
+    }
+
+    /// Copies what people have for another host.
+    async fn export_people(
+        &self,
+        users: Vec<String>,
+        key: OwnedFd,
+        file: OwnedFd,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<u32, Refusal> {
+        let caller = self.1.admit(bus, &header).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        let by = admin::because(&by, reason)?;
+        Ok(admin::export_people(&self.0, &users, opened(key), opened(file), by).await?)
+    }
+
+    /// Takes people of another host in.
+    async fn import_people(
+        &self,
+        key: OwnedFd,
+        file: OwnedFd,
+        how: wire::HowToTakeIn,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<wire::CameIn>, Refusal> {
+        let caller = self.1.admit(bus, &header).await?;
+        let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
+        let by = admin::because(&by, reason)?;
+        let how = TakeIn { add: how.add, replace: how.replace, dry_run: how.dry_run, by };
+        Ok(admin::import_people(&self.0, opened(key), opened(file), how).await?)
     }
 
     /// Seals everything by a new key.

@@ -38,6 +38,7 @@ mod schema;
 mod sessions;
 mod staged;
 mod tally;
+mod transfer;
 mod worker;
 
 pub use address::{Asked, NewAddress, Typed};
@@ -64,5 +65,6 @@ pub use replay::Newcomers;
 pub use reset::{Actor, Whom};
 pub use restore::Bring;
 pub use schema::init;
-pub use staged::{Copied, Staged};
+pub use staged::{Copied, Kept, KeptApp, KeptCode, KeptSet, Staged};
+pub use transfer::{Came, Incoming, TakeIn};
 pub use worker::{Closed, Store};

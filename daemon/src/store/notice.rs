@@ -60,10 +60,14 @@ pub enum Kind {
     AddressRemoved,
     /// Factors came back from a backup, or recovery codes became void by it: `OF, BY: reason`.
     Restored,
+    /// What lets them in was copied for another host: `BY: reason`.
+    Exported,
+    /// What lets them in came from another host: `BY: reason`.
+    CameFrom,
 }
 
 /// Each kind and its word in the database and on the bus.
-const WORDS: [(Kind, &str); 21] = [
+const WORDS: [(Kind, &str); 23] = [
     (Kind::RecoveryUsed, "recovery-used"),
     (Kind::Locked, "locked"),
     (Kind::CodeReused, "code-reused"),
@@ -85,6 +89,8 @@ const WORDS: [(Kind, &str); 21] = [
     (Kind::AddressSet, "address-set"),
     (Kind::AddressRemoved, "address-removed"),
     (Kind::Restored, "restored"),
+    (Kind::Exported, "exported"),
+    (Kind::CameFrom, "came-from"),
 ];
 
 impl Kind {

@@ -94,6 +94,7 @@ fn one(
         .prepare_cached("SELECT name FROM person WHERE uid = ?1")?
         .query_row([kept.uid], |r| r.get(0))
         .optional()?;
+    let is_new = here.is_none();
     let other = here.filter(|name| *name != kept.name);
     let rows = report.factors.len();
     let mut apps_here: u32 =
@@ -124,6 +125,11 @@ fn one(
     }
     if let Some(set) = kept.set.as_ref().filter(|_| other.is_none()) {
         codes(db, kept, set, apps_here > 0, how, report)?;
+    }
+    // Nobody of this name and uid was ever here, so nobody removed an address of theirs either.
+    let never_here = is_new && !report.factors[rows..].iter().any(|row| row.what == Fate::Revoked.as_str());
+    if never_here && !how.dry_run {
+        insert_address(db, kept)?;
     }
     let changed = report.factors[rows..].iter().any(|row| ["returns", "void"].contains(&row.what.as_str()));
     if changed && !how.dry_run {
@@ -160,7 +166,7 @@ fn raise_mark(db: &Connection, app: &KeptApp) -> Result<(), Error> {
     Ok(())
 }
 
-fn insert_app(db: &Connection, kept: &Kept, app: &KeptApp) -> Result<(), Error> {
+pub(super) fn insert_app(db: &Connection, kept: &Kept, app: &KeptApp) -> Result<(), Error> {
     add_person(db, kept)?;
     let label = import::free_label(db, kept.uid, &app.label)?;
     db.prepare_cached(
@@ -182,7 +188,19 @@ fn insert_app(db: &Connection, kept: &Kept, app: &KeptApp) -> Result<(), Error> 
     Ok(())
 }
 
-fn add_person(db: &Connection, kept: &Kept) -> Result<(), Error> {
+/// Keeps a mail address where the person has none.
+pub(super) fn insert_address(db: &Connection, kept: &Kept) -> Result<(), Error> {
+    if let Some((address, confirmed)) = &kept.address {
+        db.prepare_cached(
+            "INSERT INTO address (uid, name, address, confirmed, by_uid, by_name) VALUES (?1, ?2, ?3, ?4, 0, 'root')
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute((kept.uid, &kept.name, address, confirmed))?;
+    }
+    Ok(())
+}
+
+pub(super) fn add_person(db: &Connection, kept: &Kept) -> Result<(), Error> {
     db.prepare_cached("INSERT INTO person (uid, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute((kept.uid, &kept.name))?;
     Ok(())
@@ -242,7 +260,7 @@ fn use_up(db: &Connection, uid: u32, set: &KeptSet) -> Result<(), Error> {
     Ok(())
 }
 
-fn insert_set(db: &Connection, kept: &Kept, set: &KeptSet) -> Result<(), Error> {
+pub(super) fn insert_set(db: &Connection, kept: &Kept, set: &KeptSet) -> Result<(), Error> {
     add_person(db, kept)?;
     db.prepare_cached("INSERT INTO recovery_set (uid, salt, created, scratch) VALUES (?1, ?2, ?3, ?4)")?
         .execute((kept.uid, &set.salt, set.created, set.scratch))?;

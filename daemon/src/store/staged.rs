@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::random;
 use crate::seal::{Fingerprint, Keys, Sealer, recovery_row, totp_row};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
 
 /// What tables of a copy hold that is worth bringing back, sealed for this host.
@@ -36,6 +36,8 @@ pub struct Kept {
     pub apps: Vec<KeptApp>,
     /// Recovery codes.
     pub set: Option<KeptSet>,
+    /// The mail address that was set, and when it was confirmed.
+    pub address: Option<(String, i64)>,
 }
 
 /// An authenticator, its secret sealed for this host.
@@ -149,13 +151,11 @@ impl Staged {
         let same_hashes = *self.hash_key(by)? == *host.hash_key();
         let db = &self.0;
         let mut people = Vec::new();
-        let mut rows = db.prepare("SELECT uid, name FROM person ORDER BY uid")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let (uid, name) = (row.get(0)?, row.get(1)?);
+        for (uid, name) in everybody(db)? {
             let set = set(db, uid, &again)?;
             people.push(Kept {
                 uid,
+                address: address(db, uid, &name)?,
                 name,
                 apps: apps(db, uid, &again)?,
                 // Keyed hashes are worth nothing under another key.
@@ -187,9 +187,24 @@ impl Staged {
     }
 }
 
-type Again<'a> = &'a dyn Fn(&str, &[u8]) -> Result<Vec<u8>, Error>;
+/// Everybody with anything.
+pub(super) fn everybody(db: &Connection) -> Result<Vec<(u32, String)>, Error> {
+    all(db, "SELECT uid, name FROM person UNION SELECT uid, name FROM address ORDER BY 1", |r| {
+        Ok((r.get(0)?, r.get(1)?))
+    })
+}
 
-fn apps(db: &Connection, uid: u32, again: Again<'_>) -> Result<Vec<KeptApp>, Error> {
+/// The mail address that somebody set.
+pub(super) fn address(db: &Connection, uid: u32, name: &str) -> Result<Option<(String, i64)>, Error> {
+    Ok(db
+        .prepare_cached("SELECT address, confirmed FROM address WHERE uid = ?1 AND name = ?2")?
+        .query_row((uid, name), |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()?)
+}
+
+pub(super) type Again<'a> = &'a dyn Fn(&str, &[u8]) -> Result<Vec<u8>, Error>;
+
+pub(super) fn apps(db: &Connection, uid: u32, again: Again<'_>) -> Result<Vec<KeptApp>, Error> {
     let mut apps: Vec<KeptApp> = db
         .prepare_cached(
             "SELECT serial, name, secret, digits, period, last_step, drift, created, last_used
@@ -215,7 +230,7 @@ fn apps(db: &Connection, uid: u32, again: Again<'_>) -> Result<Vec<KeptApp>, Err
     Ok(apps)
 }
 
-fn set(db: &Connection, uid: u32, again: Again<'_>) -> Result<Option<KeptSet>, Error> {
+pub(super) fn set(db: &Connection, uid: u32, again: Again<'_>) -> Result<Option<KeptSet>, Error> {
     let mut sets = db.prepare_cached("SELECT salt, created, scratch FROM recovery_set WHERE uid = ?1")?;
     let mut rows = sets.query([uid])?;
     let Some(row) = rows.next()? else { return Ok(None) };

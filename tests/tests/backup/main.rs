@@ -3,6 +3,7 @@
 mod copies;
 mod keys;
 mod lost;
+mod people;
 mod refused;
 mod restores;
 
