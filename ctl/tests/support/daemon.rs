@@ -257,6 +257,38 @@ impl Manager {
         drop(self.note(format!("CancelEnrollment {enrollment}")));
     }
 
+    fn set_address(
+        &self,
+        user: &str,
+        address: &str,
+        proof: &str,
+        invitation: &str,
+        reason: &str,
+    ) -> Result<String, Error> {
+        drop(self.note(format!("SetAddress {user} {address} {proof:?} {invitation:?} {reason}")));
+        known(user)?;
+        if user == "stranger" && invitation.is_empty() {
+            return Err(Error::InvalidArgument("an invitation is needed for your first factor".into()));
+        }
+        Ok("a***e@example.org\u{1b}".into())
+    }
+
+    fn confirm_address(&self, user: &str, code: &[u8]) -> Result<String, Error> {
+        let typed = String::from_utf8_lossy(code).into_owned();
+        drop(self.note(format!("ConfirmAddress {user} {typed}")));
+        known(user)?;
+        if typed != CODE {
+            return Err(Error::InvalidArgument("that code is not right; 4 tries are left".into()));
+        }
+        Ok("a***e@example.org".into())
+    }
+
+    fn remove_address(&self, user: &str, proof: &str, reason: &str) -> Result<String, Error> {
+        drop(self.note(format!("RemoveAddress {user} {proof:?} {reason}")));
+        known(user)?;
+        Ok(if user == "waits" { String::new() } else { "a***e@example.org".into() })
+    }
+
     fn invite(&self, user: &str, minutes: u32) -> Result<(String, i64), Error> {
         drop(self.note(format!("Invite {user} {minutes}")));
         known(user)?;

@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::in_force::InForce;
 use crate::last_good::Files;
 use crate::store::Newcomers;
-use countersign_config::{Config, MAX_DROP_INS, MAX_FILE};
+use countersign_config::{AddressSource, Config, Factor, MAX_DROP_INS, MAX_FILE, Policy};
 use countersign_protocol::manager::{Change, Impact};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -69,6 +69,11 @@ pub async fn impact(host: &Arc<Host>, draft: Draft, seconds: u64) -> Result<Impa
     let past = replay(host, since, &mut notes).await?;
     let enrolled = enrolled(host).await?;
     let force = host.in_force();
+    if asks_records(&force) || asks_records(&draft) {
+        notes.push(
+            "people whose only factor is an address in a user record count as people without one".into(),
+        );
+    }
     let names = everybody(&past, &enrolled, &force, &draft, &mut notes).await;
     let people = look_up(names, &force, &draft, &mut notes).await;
     let mut impact = Impact {
@@ -310,8 +315,12 @@ impl Trial {
             let source = source_of(source);
             let old = self.host.decide(&self.before, before, service, source, self.now);
             let new = self.host.decide(&self.after, after, service, source, self.now);
-            let was = effect(&old, facts, self.now);
-            let is = effect(&new, facts, self.now);
+            let with_mail = |decision: &Decision, force: &InForce| Facts {
+                has_factor: facts.has_factor || self.has_mail(decision, force, &after.name),
+                ..facts
+            };
+            let was = effect(&old, with_mail(&old, &self.before), self.now);
+            let is = effect(&new, with_mail(&new, &self.after), self.now);
             if was == is && is != Effect::LockedOut {
                 continue;
             }
@@ -334,6 +343,27 @@ impl Trial {
             })
             .collect()
     }
+}
+
+impl Trial {
+    /// Whether an address of this person counts as a factor under this decision. User records are not asked.
+    fn has_mail(&self, decision: &Decision, force: &InForce, name: &str) -> bool {
+        let (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms)) = decision else {
+            return false;
+        };
+        let Some(mail) = &terms.mail else { return false };
+        force.config.email.addresses.iter().any(|source| match source {
+            AddressSource::Set => self.newcomers.addressed.contains(name),
+            AddressSource::Pattern => mail.pattern.as_ref().and_then(|one| one.address(name)).is_some(),
+            AddressSource::Record => false,
+        })
+    }
+}
+
+/// Whether people may have addresses that are not looked up here.
+fn asks_records(force: &InForce) -> bool {
+    let mails = |policy: &Policy| policy.factors.contains(&Factor::Email);
+    force.config.email.addresses.contains(&AddressSource::Record) && force.config.policies.iter().any(mails)
 }
 
 fn is_certain(decision: &Decision) -> bool {

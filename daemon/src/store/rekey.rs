@@ -88,7 +88,8 @@ fn each(db: &Connection, sql: &str, context: impl Fn(u32, u32) -> String) -> Res
         .collect::<Result<_, _>>()?)
 }
 
-/// Ends enrollments that wait, and the logins in which some do; gives how many.
+/// Ends enrollments that wait, the logins in which some do, and addresses that wait for their code; gives how
+/// many.
 pub(super) fn end_enrollments(db: &Connection) -> Result<u64, Error> {
     let shells = db.execute("DELETE FROM enrollment", [])?;
     db.execute(
@@ -97,5 +98,7 @@ pub(super) fn end_enrollments(db: &Connection) -> Result<u64, Error> {
         [],
     )?;
     let logins = db.execute("DELETE FROM pending", [])?;
-    Ok((shells + logins) as u64)
+    // The hash of its code is keyed.
+    let addresses = db.execute("DELETE FROM address_pending", [])?;
+    Ok((shells + logins + addresses) as u64)
 }

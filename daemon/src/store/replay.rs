@@ -90,7 +90,11 @@ impl Store {
                 .prepare_cached("SELECT name, began FROM grace ORDER BY began DESC LIMIT ?1")?
                 .query_map([limit], |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect::<Result<_, _>>()?;
-            Ok(Newcomers { invited, grace })
+            let addressed = db
+                .prepare_cached("SELECT name FROM address ORDER BY confirmed DESC LIMIT ?1")?
+                .query_map([limit], |r| r.get(0))?
+                .collect::<Result<_, _>>()?;
+            Ok(Newcomers { invited, grace, addressed })
         })
         .await
     }
@@ -103,4 +107,6 @@ pub struct Newcomers {
     pub invited: HashSet<String>,
     /// When their grace began, in seconds since 1970.
     pub grace: HashMap<String, i64>,
+    /// A mail address of theirs was set and confirmed.
+    pub addressed: HashSet<String>,
 }

@@ -427,3 +427,18 @@ fn a_letter_that_fails_changes_nothing() {
     assert_eq!(t.daemon.ctl().run(&["email", "set", "a@example.org", "alice"]).code, Some(2), "no reason");
     assert_eq!(t.daemon.ctl().run(&["email", "remove", "alice", "--yes", "--reason", "x"]).code, Some(3));
 }
+
+#[test]
+fn impact_counts_an_address_as_the_factor_that_it_is() {
+    require!(Root, Staged("countersign-mailer"), Staged("countersignd"), Staged("countersignctl"));
+    let t = start(ONLY, "");
+    set_by_root(&t, "bob", "bob@example.org", 1);
+    let text = std::fs::read_to_string(t.daemon.config_file()).expect("a file");
+    let draft = t.daemon.config_file().with_file_name("draft.toml");
+    std::fs::write(&draft, text.replace(ONLY, "\"totp\"")).expect("our own folder");
+    let out = t.daemon.ctl().run(&["policy", "impact", draft.to_str().expect("UTF-8"), "--json"]);
+    let said = &out.json()[0];
+    let changes = said["changes"].as_array().expect("changes");
+    let bob = changes.iter().find(|one| one["user"] == "bob").unwrap_or_else(|| panic!("{said}"));
+    assert_eq!([&bob["before"], &bob["after"]], ["asked", "enrolls"], "{said}");
+}
