@@ -17,6 +17,7 @@ mod duration;
 mod file;
 mod folder;
 mod groups;
+mod letter;
 mod mail;
 mod network;
 mod place;
@@ -35,6 +36,9 @@ pub use config::{
     Recovery, Reload, Require, Reset, Status, Throttle, Totp,
 };
 pub use groups::group_names;
+pub use letter::{
+    CodeValues, Letter, NoticeValue, NoticeValues, Rendered, Template, problems as template_problems,
+};
 pub use mail::{AddressSource, Email, MailLogin, Mailbox, Tls};
 pub use network::Network;
 pub use problem::{Problem, Problems};

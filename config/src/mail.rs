@@ -17,8 +17,11 @@ pub struct Email {
     pub resend_after: Duration,
     /// Where addresses come from: the first that has one is taken. Never empty, each once.
     pub addresses: Vec<AddressSource>,
-    /// The most codes that are mailed for the whole host within an hour: 10 to 100,000.
+    /// The most codes that are mailed for the whole host within an hour, and the most notices: 10 to
+    /// 100,000.
     pub most_per_hour: u32,
+    /// Whether a template may put the code into the subject.
+    pub code_in_subject: bool,
 }
 
 impl Default for Email {
@@ -29,6 +32,7 @@ impl Default for Email {
             resend_after: Duration::from_secs(30),
             addresses: vec![AddressSource::Set, AddressSource::Pattern],
             most_per_hour: 1000,
+            code_in_subject: false,
         }
     }
 }

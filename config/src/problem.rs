@@ -29,6 +29,11 @@ impl Problem {
         Self { file: file.into(), place: Some(place), key: Some(key.into()), wrong, right }
     }
 
+    /// Something wrong with a text that has no keys.
+    pub(crate) fn in_text(file: &str, place: Place, wrong: String, right: String) -> Self {
+        Self { file: file.into(), place: Some(place), key: None, wrong, right }
+    }
+
     /// The name of the file, as it was given.
     #[must_use]
     pub fn file(&self) -> &str {

@@ -106,7 +106,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// Control characters, line separators, and those that change the direction of writing.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

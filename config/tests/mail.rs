@@ -294,11 +294,13 @@ fn the_email_table() {
         resend_after: seconds(30),
         addresses: vec![AddressSource::Set, AddressSource::Pattern],
         most_per_hour: 1000,
+        code_in_subject: false,
     };
     assert_eq!(read("").expect("valid").email, default);
     assert_eq!(parse("f", "[[policy]]\nname = \"p\"\n").expect("valid").email, default);
     let full = "length = 6\nvalid_for = \"1m\"\nresend_after = \"10s\"\n\
-                addresses = [\"record\", \"set\"]\nmost_per_hour = 100000";
+                addresses = [\"record\", \"set\"]\nmost_per_hour = 100000\n\
+                code_in_subject = true";
     assert_eq!(
         read(full).expect("valid").email,
         Email {
@@ -307,6 +309,7 @@ fn the_email_table() {
             resend_after: seconds(10),
             addresses: vec![AddressSource::Record, AddressSource::Set],
             most_per_hour: 100_000,
+            code_in_subject: true,
         }
     );
     for (line, expected) in [

@@ -10,7 +10,7 @@ use crate::mail;
 use crate::people::Directory;
 use crate::seal::Keys;
 use crate::store::Layout;
-use countersign_config::Config;
+use countersign_config::{Config, template_problems};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
@@ -211,9 +211,8 @@ impl Policies {
         let refused = |problems: countersign_config::Problems| Error::InvalidArgument(problems.to_string());
         let files = countersign_config::read(&self.file, self.also_owner).map_err(refused)?;
         let config = countersign_config::parse_all(&files).map_err(refused)?;
-        let templates = mail::trouble(&config);
-        if !templates.is_empty() {
-            return Err(Error::InvalidArgument(templates.join("\n")));
+        if let Some(problems) = countersign_config::Problems::of(template_problems(&config)) {
+            return Err(refused(problems));
         }
         let next = InForce::new(config);
         let mut warnings = warnings(&next.config, &self.clock);

@@ -31,7 +31,9 @@ pub fn since_last_login(user: &str, untold: &Untold) -> Option<Message> {
     Some((STYLE_INFO, text))
 }
 
-fn sentence(one: &Noted) -> String {
+/// What happened, in plain words and ASCII apart from outside text; begins small and has no full stop.
+#[must_use]
+pub fn sentence(one: &Noted) -> String {
     let detail = shown(&one.detail);
     let Some(kind) = Kind::parse(&one.kind) else {
         // A word that an older or newer version wrote still tells something.

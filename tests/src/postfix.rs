@@ -73,6 +73,22 @@ impl Postfix {
         entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect()
     }
 
+    /// Waits for a letter in which this stands, up to 15 seconds.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[must_use]
+    pub fn wait_for_one(&self, word: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(15);
+        loop {
+            if let Some(letter) = self.letters().into_iter().find(|letter| letter.contains(word)) {
+                return letter;
+            }
+            assert!(Instant::now() < until, "no letter with {word:?} came:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for so many letters in all, up to 15 seconds.
     ///
     /// # Panics

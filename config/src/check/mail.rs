@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::policy::Block;
 use super::tables::open;
-use super::values::{Empty, Numbers, acceptable, choice, choices, length, number, parsed};
+use super::values::{Empty, Numbers, acceptable, choice, choices, flag, length, number, parsed};
 use crate::address::{self, Address, is_host_name};
 use crate::place::Spot;
 use crate::problem::Report;
@@ -50,6 +50,7 @@ pub(super) fn email(raw: Key<RawEmail>, problems: &mut Report<'_>) -> Option<Ema
             resend_after,
             addresses: addresses?.unwrap_or(default.addresses),
             most_per_hour: most_per_hour?,
+            code_in_subject: flag(raw.code_in_subject, default.code_in_subject)?,
         })
     })
 }

@@ -10,7 +10,8 @@ use crate::place::Spot;
 use crate::problem::Report;
 
 /// The keys of `[email]`.
-pub(super) const EMAIL_KEYS: &[&str] = &["length", "valid_for", "resend_after", "addresses", "most_per_hour"];
+pub(super) const EMAIL_KEYS: &[&str] =
+    &["length", "valid_for", "resend_after", "addresses", "most_per_hour", "code_in_subject"];
 /// The keys of one `[mailbox.NAME]`.
 pub(super) const MAILBOX_KEYS: &[&str] =
     &["server", "tls", "from", "reply_to", "helo", "login", "user", "ca_file"];
@@ -39,6 +40,7 @@ pub(crate) struct RawEmail {
     pub(crate) resend_after: Key<String>,
     pub(crate) addresses: Key<Words>,
     pub(crate) most_per_hour: Key<i64>,
+    pub(crate) code_in_subject: Key<bool>,
 }
 
 /// One `[mailbox.NAME]` as written.
@@ -62,6 +64,7 @@ pub(super) fn email(keys: &mut Table<'_, '_, '_>) -> RawEmail {
         resend_after: keys.string("resend_after"),
         addresses: keys.words("addresses"),
         most_per_hour: keys.integer("most_per_hour"),
+        code_in_subject: keys.boolean("code_in_subject"),
     }
 }
 

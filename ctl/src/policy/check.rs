@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_config::{Config, Problems, parse_all, read};
+use countersign_config::{Config, Problems, parse_all, read, template_problems};
 
 use super::{POLICY_FILE, groups, short};
 use crate::cli::PolicyCheck;
@@ -50,7 +50,8 @@ fn check(path: &Path, also_owner: Option<u32>, no_groups: bool) -> Checked {
     };
     match parse_all(&files) {
         Ok(config) => {
-            let problems = if no_groups { Vec::new() } else { groups::problems(&config) };
+            let mut problems = if no_groups { Vec::new() } else { groups::problems(&config) };
+            problems.extend(template_problems(&config).iter().map(ToString::to_string));
             Checked { problems, warnings: config.warnings_at(time::now()), config: Some(config) }
         }
         Err(problems) => broken(&problems),

@@ -9,11 +9,13 @@ use crate::admin;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
+use crate::mail;
 use crate::watch::Watch;
 use countersign_protocol::names;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use zbus::connection::Builder;
 
 /// How often the attempt log is pruned.
@@ -43,6 +45,8 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             Error::unavailable(format!("the bus at {address} does not have us as {}: {e}", names::BUS_NAME))
         })?;
     host.post.reach_by(Some(bus.clone()));
+    let no_more_notices = Arc::new(Notify::new());
+    let mut notices = tokio::spawn(mail::drain(Arc::clone(&host), Arc::clone(&no_more_notices)));
     journal::notice("ready", &[("version", env!("CARGO_PKG_VERSION"))]);
     if let Err(e) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         journal::warning(
@@ -71,6 +75,9 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    no_more_notices.notify_one();
+    let _ = tokio::time::timeout(PATIENCE_AT_END, &mut notices).await;
+    notices.abort();
     // Calls that were taken are answered; nothing new is.
     host.post.reach_by(None);
     // A letter that is on its way holds the bus too; the mailer has it, and goes on without us.

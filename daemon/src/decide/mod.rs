@@ -12,6 +12,7 @@ pub mod enrolling;
 pub mod explain;
 pub mod impact;
 pub mod invitation;
+pub mod letters;
 pub mod overrides;
 pub mod policy;
 pub mod recovery;

@@ -337,7 +337,8 @@ pub fn label(config: &Config, person: &Person) -> String {
 /// there is.
 #[must_use]
 pub fn mailbox<'a>(config: &'a Config, person: &Person) -> Option<&'a str> {
-    let theirs = config.policies.iter().filter(|p| matches_person(p, person) != Tri::No);
+    let theirs =
+        config.policies.iter().filter(|p| p.status != Status::Off && matches_person(p, person) != Tri::No);
     let named = theirs.filter_map(|p| p.mailbox.as_deref()).next();
     named.or_else(|| config.mailboxes.first().map(|mailbox| mailbox.name.as_str()))
 }

@@ -155,16 +155,17 @@ async fn send(
         help: force.config.help.as_deref(),
         code,
     };
-    let letter = mail::code(&to.template, &facts).map(|(subject, text)| Letter {
+    let template = Some(to.template.as_str()).filter(|name| !name.is_empty());
+    let letter = mail::code(&force.config, template, &facts).map(|letter| Letter {
         mailbox: to.mailbox.clone(),
         to: to.address.clone(),
-        subject,
-        text,
+        subject: letter.subject,
+        text: letter.text,
     });
     let letter = match letter {
         Ok(letter) => letter,
         Err(e) => {
-            journal::error("a letter cannot be written", &[("error", e.text())]);
+            journal::error("a letter cannot be written", &[("error", &e.to_string())]);
             return text::failed(&masked, done.has_app);
         }
     };

@@ -3,8 +3,9 @@
 pub mod addresses;
 pub mod confirming;
 mod letter;
+mod notices;
 mod post;
-mod template;
 
 pub use letter::{Facts, code, trouble};
+pub use notices::drain;
 pub use post::{Letter, Post, Sent};

@@ -55,17 +55,21 @@ impl Post {
         *self.bus.lock().unwrap_or_else(PoisonError::into_inner) = bus;
     }
 
-    /// Hands a letter over.
+    /// Hands a letter with a code over, once: what is not sent by then is never sent. That is less than
+    /// the shortest life of a code.
     pub async fn send(&self, letter: Letter) -> Sent {
-        let handed = tokio::time::timeout(PATIENCE, self.hand_over(&letter)).await;
-        match handed {
-            Ok(Some(Outcome::Sent | Outcome::Unknown)) => Sent::Sent,
-            Ok(Some(Outcome::Later | Outcome::Refused) | None) => Sent::Failed,
-            Err(_) => {
-                journal::warning("the mailer does not answer", &[("mailbox", &letter.mailbox)]);
-                Sent::Failed
-            }
+        match self.deliver(&letter).await {
+            Some(Outcome::Sent | Outcome::Unknown) => Sent::Sent,
+            Some(Outcome::Later | Outcome::Refused) | None => Sent::Failed,
         }
+    }
+
+    /// Hands a letter over, and tells what the mail server made of it; `None` is that no mailer answered.
+    pub async fn deliver(&self, letter: &Letter) -> Option<Outcome> {
+        tokio::time::timeout(PATIENCE, self.hand_over(letter)).await.unwrap_or_else(|_| {
+            journal::warning("the mailer does not answer", &[("mailbox", &letter.mailbox)]);
+            None
+        })
     }
 
     async fn hand_over(&self, letter: &Letter) -> Option<Outcome> {

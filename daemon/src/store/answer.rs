@@ -42,7 +42,7 @@ pub struct OpenLogin {
     /// Where it stands.
     pub at: Position,
     pub(super) may_enroll: bool,
-    source: String,
+    pub(super) source: String,
     /// The last notice that it tells.
     pub(super) tells: i64,
 }

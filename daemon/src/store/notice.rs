@@ -158,13 +158,35 @@ pub(super) fn add_telling(
     )?
     .execute((uid, name, now.wall, kind.as_str(), detail, extra_address))?;
     // What anybody with the password can repeat goes first, so that it cannot push out what they did.
+    // What was told to whoever was logged in and not mailed yet stays as if untold.
     db.prepare_cached(
         "DELETE FROM notice WHERE id IN (
-           SELECT id FROM notice WHERE uid = ?1 AND id < last_insert_rowid()
-           ORDER BY kind IN ('locked', 'code-reused'), told IS NOT NULL, id DESC LIMIT -1 OFFSET ?2)",
+           SELECT n.id FROM notice n WHERE n.uid = ?1 AND n.id < last_insert_rowid()
+           ORDER BY n.kind IN ('locked', 'code-reused'),
+                    n.told IS NOT NULL AND NOT EXISTS (
+                      SELECT 1 FROM notice_letter l
+                      WHERE l.uid = n.uid AND l.name = n.name AND n.id BETWEEN l.first AND l.last),
+                    n.id DESC LIMIT -1 OFFSET ?2)",
     )?
     .execute((uid, KEPT - 1))?;
     Ok(())
+}
+
+/// The notice that was just added is about this service and source, instead of this very host.
+pub(super) fn seen_at(db: &Connection, service: &str, source: &str) -> Result<(), Error> {
+    db.prepare_cached("UPDATE notice SET service = ?1, source = ?2 WHERE id = last_insert_rowid()")?
+        .execute((service, source))?;
+    Ok(())
+}
+
+/// Where it was done: as the detail says of the kinds whose detail it is, else as noted beside it.
+pub(super) fn place(noted: &Noted, service: String, source: String) -> (String, String) {
+    let in_detail =
+        matches!(Kind::parse(&noted.kind), Some(Kind::RecoveryUsed | Kind::Locked | Kind::CodeReused));
+    match noted.detail.rsplit_once(' ').filter(|_| in_detail) {
+        Some((service, source)) => (service.to_owned(), source.to_owned()),
+        None => (service, source),
+    }
 }
 
 /// What this person has not been told, as far as notice `up_to`.

@@ -293,5 +293,6 @@ pub(super) fn confirm(db: &Connection, login: &OpenLogin, uid: u32, now: Moment)
     keep(db, uid, &login.user, &new, replaces, now)?;
     discard_all(db, uid)?;
     notice::add(db, uid, &login.user, Notice::Enrolled, LABEL, now)?;
+    notice::seen_at(db, &login.service, &login.source)?;
     Ok(Kept::Yes)
 }

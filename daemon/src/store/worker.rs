@@ -12,9 +12,10 @@ use crate::error::Error;
 use crate::seal::INSTANCE_BYTES;
 use rusqlite::Connection;
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// Use cases that may wait; one more is told to come back.
 const QUEUE: usize = 1024;
@@ -55,6 +56,7 @@ struct Case {
 #[derive(Debug, Clone)]
 pub struct Store {
     queue: SyncSender<Job>,
+    noticed: Arc<Notify>,
 }
 
 /// Tells when the store's thread has closed the database, which it does when the last handle is gone.
@@ -92,9 +94,16 @@ impl Store {
         let session = Session::open(&layout, &mut instance, &high_water)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let (open, closed) = channel();
-        let worker = Worker { layout, instance, high_water, session: Ok(session) };
+        let noticed = Arc::new(Notify::new());
+        let tell = Arc::clone(&noticed);
+        let worker = Worker { layout, instance, high_water, session: Ok(session), noticed: tell };
         std::thread::Builder::new().name("store".into()).spawn(move || worker.serve(&jobs, open))?;
-        Ok((Self { queue }, Closed(closed)))
+        Ok((Self { queue, noticed }, Closed(closed)))
+    }
+
+    /// Waits until a notice was committed, since the last time that this was waited for.
+    pub async fn noticed(&self) {
+        self.noticed.notified().await;
     }
 
     /// Runs one use case in a transaction and waits for the commit.
@@ -243,6 +252,7 @@ struct Worker {
     instance: Instance,
     high_water: HighWater,
     session: Result<Session, Error>,
+    noticed: Arc<Notify>,
 }
 
 impl Worker {
@@ -305,7 +315,7 @@ impl Worker {
             s.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             Ok(())
         });
-        let Self { instance, session, high_water, .. } = self;
+        let Self { instance, session, high_water, noticed, .. } = self;
         let session = match begun.and_then(|()| session.as_mut().map_err(|e| e.clone())) {
             Ok(session) => session,
             Err(e) => {
@@ -326,6 +336,9 @@ impl Worker {
         commit(session, instance, durability)?;
         session.let_go_if_long();
         if changed && let Ok(last) = notice::to_journal(&session.db, session.noted) {
+            if last > session.noted {
+                noticed.notify_one();
+            }
             session.noted = last;
         }
         Ok(())

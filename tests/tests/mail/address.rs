@@ -1,6 +1,6 @@
 //! Mail addresses that people and administrators set, each confirmed by a code.
 
-use crate::codes::{Codes, begin, code_in, other, respond};
+use crate::host::{Codes, begin, code_in, codes, other, respond, wait_for_codes};
 use countersign_protocol::names::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, OWN_SERVICE};
 use countersign_tests::caller::CallError;
 use countersign_tests::certificates::Authority;
@@ -82,7 +82,7 @@ fn set_by_root(t: &Codes, user: &str, address: &str, letters: usize) {
 }
 
 fn to(t: &Codes, letter: usize) -> String {
-    t.server.heard().letters[letter].to.clone()
+    codes(&t.server)[letter].to.clone()
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_address_is_confirmed_by_a_real_letter_and_logs_in_by_the_next() {
     let alice = daemon.ctl().as_uid(ALICE.uid);
     let out = alice.run_with(&["email", "set", "private@example.org"], &typed(&app)).ok();
     assert!(out.stdout.contains("A code was sent to p***e@example.org"), "{out:?}");
-    let letter = server.wait_for(1).remove(0);
+    let letter = server.wait_for_one("confirm your mail address");
     let (header, text) = letter.split_once("\n\n").expect("a header");
     let code = code_in(text);
     assert!(!header.contains(&code) && header.contains("confirm your mail address for"), "{header}");
@@ -128,9 +128,8 @@ fn an_address_is_confirmed_by_a_real_letter_and_logs_in_by_the_next() {
     let mut held = countersign_tests::Stack::cs(&daemon.module()).visit("alice").rhost("192.0.2.7").hold();
     held.send_answer("email");
     assert!(matches!(held.wait(), countersign_tests::Turn::Prompt(_)));
-    let letters = server.wait_for(2);
-    let login = letters.iter().find(|letter| letter.contains("your login code")).expect("one for the login");
-    let outcome = held.answer(code_in(login));
+    let login = server.wait_for_one("your login code");
+    let outcome = held.answer(code_in(&login));
     assert!(outcome.passed(), "{outcome:?}");
     for said in [mailer.said(), daemon.said(), server.said()] {
         assert!(!said.contains(&code), "{said}");
@@ -308,7 +307,7 @@ fn rpl_15_the_code_of_an_address_ends_by_boot_time() {
     let mut days = Days::start_with(&world, &config);
     let mut mailer = Mailer::prepare(&world, &days.bus, Some(&days.daemon.config_file())).from_uid(0);
     mailer.resume(&[], &[]);
-    let code = |letters: usize| code_in(&server.wait_for(letters)[letters - 1].text);
+    let code = |letters: usize| code_in(&wait_for_codes(&server, letters)[letters - 1].text);
     let set = |days: &Days| done(&days.daemon, &["email", "set", "a@example.org", "alice", "--reason", "x"]);
     let confirm = |days: &Days, code: &str| days.daemon.ctl().run_with(&["email", "confirm", "alice"], code);
     set(&days);
@@ -370,7 +369,7 @@ fn bru_09_letters_for_addresses_count_with_those_of_logins() {
         assert!(t.begin("alice", "passed").said.contains("A code was sent to a***e@example.org"));
     }
     assert!(t.begin("alice", "passed").said.contains("Too many codes were sent"));
-    assert_eq!(t.server.wait_for(3).len(), 3);
+    assert_eq!(wait_for_codes(&t.server, 3).len(), 3);
     // The address that waits is gone with its code, and still no letter goes out.
     for _ in 0..5 {
         drop(manager(&mut wire, "ConfirmAddress", &("alice", b"00000000".to_vec())));

@@ -1,112 +1,12 @@
 //! Codes by e-mail, from the word typed to the mailbox and back.
 
+use super::host::{BOTH, Codes, ONLY, begin, code_in, codes, config, other, respond, wait_for_codes};
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, OBJECT_PATH};
 use countersign_tests::certificates::Authority;
 use countersign_tests::postfix::{PASSWORD, Postfix, USER};
 use countersign_tests::smtp::{Script, Smtp};
-use countersign_tests::{
-    Clock, Daemon, DaemonSetup, Days, Mailer, PrivateBus, Secret, Turn, Wire, World, require,
-};
-use std::sync::Arc;
+use countersign_tests::{Daemon, Days, Mailer, PrivateBus, Secret, Turn, Wire, World, require};
 use std::time::{Duration, Instant};
-
-/// A daemon, a mailer and a scripted server. Fields drop in this order.
-pub(super) struct Codes {
-    pub(super) daemon: Daemon,
-    mailer: Mailer,
-    pub(super) server: Smtp,
-    pub(super) bus: PrivateBus,
-    _world: World,
-}
-
-/// A step as it crosses the bus.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) login: String,
-    pub(super) verdict: String,
-    pub(super) said: String,
-}
-
-impl Codes {
-    fn start(factors: &str) -> Self {
-        Self::with(factors, "", "", Script::default())
-    }
-
-    /// `policy` and `tables` are more lines of the configuration.
-    pub(super) fn with(factors: &str, policy: &str, tables: &str, script: Script) -> Self {
-        let world = World::enter();
-        let server = Smtp::start(script);
-        let config = config(server.port(), factors, policy, tables);
-        let bus = PrivateBus::start(world.daemon_uid());
-        let setup = DaemonSetup::new(&world, &config).clock(&Arc::new(Clock::new()));
-        let daemon = setup.start(&world, &bus);
-        let mut mailer = Mailer::prepare(&world, &bus, Some(&daemon.config_file()));
-        mailer.resume(&[], &[]);
-        Self { daemon, mailer, server, bus, _world: world }
-    }
-
-    pub(super) fn begin(&self, user: &str, first_factor: &str) -> Step {
-        begin(&self.bus, user, first_factor)
-    }
-
-    pub(super) fn respond(&self, login: &str, answer: &str) -> Step {
-        respond(&self.bus, login, answer)
-    }
-
-    /// The code in the newest letter, of which there must be so many.
-    pub(super) fn code(&self, letters: usize) -> String {
-        let taken = self.server.wait_for(letters);
-        assert_eq!(taken.len(), letters);
-        code_in(&taken[letters - 1].text)
-    }
-
-    pub(super) fn letters(&self) -> usize {
-        self.server.heard().letters.len()
-    }
-}
-
-pub(super) fn begin(bus: &PrivateBus, user: &str, first_factor: &str) -> Step {
-    call(bus, "Begin", &(user, "", "sshd", "test", "192.0.2.7", "", first_factor))
-}
-
-pub(super) fn respond(bus: &PrivateBus, login: &str, answer: &str) -> Step {
-    call(bus, "Respond", &(login, answer.as_bytes()))
-}
-
-fn call<B>(bus: &PrivateBus, member: &str, body: &B) -> Step
-where
-    B: zbus::export::serde::Serialize + zbus::DynamicType,
-{
-    type Wired = (String, String, Vec<(u32, String)>, Vec<(bool, String)>);
-    let mut wire = Wire::on(bus);
-    let reply = wire.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, member, body).expect("a step");
-    let (login, verdict, messages, _): Wired = reply.body().deserialize().expect("a step");
-    let said = messages.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n");
-    Step { login, verdict, said }
-}
-
-fn config(port: u16, factors: &str, policy: &str, tables: &str) -> String {
-    format!(
-        "issuer = \"Acme\"\nhelp = \"Ask the helpdesk, room 12.\"\n\n[[policy]]\nname = \"operators\"\n\
-         groups = [\"mfa-required\"]\nfactors = [{factors}]\nmailbox = \"ops\"\naddress = \"{{user}}@example.org\"\n\
-         {policy}\n[mailbox.ops]\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nlogin = \"none\"\n\
-         from = \"Acme <noreply@example.org>\"\n{tables}\n"
-    )
-}
-
-/// The code in a letter: the one line of digits alone.
-pub(super) fn code_in(letter: &str) -> String {
-    let digits = |line: &&str| line.len() >= 6 && line.bytes().all(|b| b.is_ascii_digit());
-    letter.lines().map(str::trim).find(digits).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()
-}
-
-const BOTH: &str = "\"totp\", \"email\"";
-const ONLY: &str = "\"email\"";
-
-/// Another code of the same length.
-pub(super) fn other(code: &str) -> String {
-    code.bytes().map(|b| if b == b'9' { '0' } else { char::from(b + 1) }).collect()
-}
 
 #[test]
 fn a_code_that_was_asked_for_arrives_and_lets_in_once() {
@@ -166,7 +66,7 @@ fn rpl_15_a_code_is_of_its_login_and_void_after_another_factor_or_a_resend() {
     let mut days = Days::start_with(&world, &config(server.port(), BOTH, "", ""));
     let mut mailer = Mailer::prepare(&world, &days.bus, Some(&days.daemon.config_file())).from_uid(0);
     mailer.resume(&[], &[]);
-    let code = |letters: usize| code_in(&server.wait_for(letters)[letters - 1].text);
+    let code = |letters: usize| code_in(&wait_for_codes(&server, letters)[letters - 1].text);
     let app: Secret = days.daemon.enroll("alice");
     let (first, second) = (begin(&days.bus, "alice", "passed"), begin(&days.bus, "alice", "passed"));
     assert_eq!(respond(&days.bus, &first.login, "email").verdict, "ask");
@@ -179,7 +79,7 @@ fn rpl_15_a_code_is_of_its_login_and_void_after_another_factor_or_a_resend() {
     // At once a second one is not to be had.
     let step = respond(&days.bus, &second.login, "resend");
     assert!(step.said.contains("Another one can be asked for in"), "{step:?}");
-    assert_eq!(server.heard().letters.len(), 2);
+    assert_eq!(codes(&server).len(), 2);
     days.wait(Duration::from_secs(31));
     assert_eq!(respond(&days.bus, &second.login, "resend").verdict, "ask");
     let c = code(3);
@@ -326,7 +226,7 @@ fn a_letter_that_could_not_be_sent_is_told_within_seconds() {
     assert!(step.said.contains("A code was sent"), "{step:?}");
     assert_eq!(t.respond(&begun.login, &t.code(1)).verdict, "allow");
     // Without any mailer at all.
-    t.mailer = Mailer::prepare(&t._world, &t.bus, Some(&t.daemon.config_file()));
+    t.mailer = Mailer::prepare(&t.world, &t.bus, Some(&t.daemon.config_file()));
     let begun = t.begin("alice", "passed");
     let asked = Instant::now();
     let step = t.respond(&begun.login, "email");
@@ -372,23 +272,44 @@ fn dis_07_a_policy_has_its_own_letter_and_a_bad_one_is_refused_with_its_place() 
     t.daemon.configure(&config(port, ONLY, "template = \"ops\"\n", ""));
     let apply = || t.daemon.ctl().run(&["policy", "apply", "--accept-weaker", "--yes"]);
     let out = apply();
-    assert!(out.code != Some(0) && out.stdout.contains("there is no template"), "{out:?}");
+    assert!(
+        out.code != Some(0) && out.stdout.contains("ops.txt: is not there; write this template"),
+        "{out:?}"
+    );
     template("Subject: Acme\n\nDear {{ user }},\n{{ kode }}\n");
     let out = apply();
     assert!(out.code != Some(0) && out.stdout.contains(&format!("{file}:4:")), "{out:?}");
+    // What ships says who, where and when; one's own must, too.
     template("Subject: Acme login\n\nDear {{ user }} on {{ service }},\n\n{{ code }}\n");
+    let out = apply();
+    assert!(out.code != Some(0) && out.stdout.contains("does not say host, source or time"), "{out:?}");
+    let enough = "Dear {{ user }} on {{ service }},\n\n{{ code }}\n\n{{ host }} {{ source }} {{ time }}\n";
+    // Nor is the code in the subject, unless the configuration asks for it.
+    template(&format!("Subject: Acme {{{{ code }}}}\n\n{enough}"));
+    let out = apply();
+    assert!(out.code != Some(0) && out.stdout.contains(&format!("{file}:1:")), "{out:?}");
+    assert!(out.stdout.contains("code_in_subject = true"), "{out:?}");
+    template(&format!("Subject: Acme login\n\n{enough}"));
     let out = apply();
     assert_eq!(out.code, Some(0), "{out:?}");
     let begun = t.begin("bob", "passed");
-    let letter = t.server.wait_for(1)[0].text.clone();
+    let letter = wait_for_codes(&t.server, 1)[0].text.clone();
     assert!(letter.contains("Subject: Acme login") && letter.contains("Dear bob on sshd,"), "{letter}");
     // It becomes bad later: the shipped letter goes out.
     template("Subject: Acme\n\n{{ kode }}\n");
     assert_eq!(t.respond(&begun.login, &t.code(1)).verdict, "allow");
     let begun = t.begin("bob", "passed");
-    assert!(t.server.wait_for(2)[1].text.contains("Was this not you?"));
+    assert!(wait_for_codes(&t.server, 2)[1].text.contains("Was this not you?"));
     assert_eq!(t.respond(&begun.login, &t.code(2)).verdict, "allow");
     assert!(t.daemon.said().contains("a template cannot be used"));
+    // So does a code that gets into the subject later.
+    template(&format!("Subject: Acme {{{{ code }}}}\n\n{enough}"));
+    let begun = t.begin("bob", "passed");
+    let letter = wait_for_codes(&t.server, 3)[2].text.clone();
+    assert!(letter.contains("Subject: Acme: your login code for "), "{letter}");
+    assert_eq!(t.respond(&begun.login, &t.code(3)).verdict, "allow");
+    t.daemon.configure(&config(port, ONLY, "template = \"ops\"\n", "[email]\ncode_in_subject = true\n"));
+    assert_eq!(apply().code, Some(0), "asked for");
 }
 
 #[test]
@@ -417,7 +338,7 @@ fn dis_07_a_code_by_a_real_server_with_tls_and_login_lets_in() {
     mailer.secret("ops", PASSWORD);
     mailer.resume(&[], &[]);
     let held = countersign_tests::Stack::cs(&daemon.module()).visit("bob").rhost("192.0.2.7").hold();
-    let letter = server.wait_for(1).remove(0);
+    let letter = server.wait_for_one("your login code");
     let (header, text) = letter.split_once("\n\n").expect("a header");
     let code = code_in(text);
     assert!(!header.contains(&code) && header.contains("Subject: Acme: your login code for"), "{header}");

@@ -1,6 +1,6 @@
 //! Mail addresses in systemd's user records, from a server that says what the test scripts.
 
-use crate::codes::Codes;
+use crate::host::Codes;
 use countersign_tests::people::{BOB, DAVE};
 use countersign_tests::require;
 use countersign_tests::smtp::Script;

@@ -14,7 +14,9 @@ CREATE TABLE meta (
     -- key leaves it as it was, since what was hashed cannot be hashed anew.
     hash_key   BLOB,
     -- When the last backup was made, by the wall clock.
-    backed_up  INTEGER NOT NULL DEFAULT 0
+    backed_up  INTEGER NOT NULL DEFAULT 0,
+    -- The last notice that was looked at for letters.
+    queued     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- People with a factor. Known by uid and name: a uid that comes back under another name is
@@ -207,18 +209,20 @@ CREATE TABLE known_source (
 ) STRICT, WITHOUT ROWID;
 
 -- What a person is told at their next login, and by mail where there is an address. told and mailed
--- say when; NULL is "not yet". extra_address is one that is told of this beyond those that count now:
--- the one that counted before.
+-- say when; NULL is "not yet". service and source say where it was done; extra_address is one that is
+-- told of this beyond those that count now: the one that counted before.
 CREATE TABLE notice (
-    id     INTEGER PRIMARY KEY AUTOINCREMENT,
-    uid    INTEGER NOT NULL,
-    name   TEXT    NOT NULL,
-    at     INTEGER NOT NULL,
-    kind   TEXT    NOT NULL,
-    detail TEXT    NOT NULL,
-    told   INTEGER,
-    mailed INTEGER,
-    extra_address TEXT
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid           INTEGER NOT NULL,
+    name          TEXT    NOT NULL,
+    at            INTEGER NOT NULL,
+    kind          TEXT    NOT NULL,
+    detail        TEXT    NOT NULL,
+    service       TEXT    NOT NULL DEFAULT 'countersignctl',
+    source        TEXT    NOT NULL DEFAULT 'local',
+    extra_address TEXT,
+    told          INTEGER,
+    mailed        INTEGER
 ) STRICT;
 CREATE INDEX notice_by_uid ON notice (uid, id);
 CREATE INDEX notice_untold ON notice (uid, id) WHERE told IS NULL;
@@ -310,3 +314,28 @@ CREATE TABLE address_pending (
     sent_ms INTEGER NOT NULL,
     lives_ms INTEGER NOT NULL
 ) STRICT;
+
+-- Letters with notices that wait: one for each address of a person, which tells the notices from first
+-- to last. queued, due and ends are dates by the clock that is never turned back.
+CREATE TABLE notice_letter (
+    uid     INTEGER NOT NULL,
+    name    TEXT    NOT NULL,
+    address TEXT    NOT NULL,
+    first   INTEGER NOT NULL,
+    last    INTEGER NOT NULL,
+    tries   INTEGER NOT NULL DEFAULT 0,
+    queued  INTEGER NOT NULL,
+    due     INTEGER NOT NULL,
+    ends    INTEGER NOT NULL,
+    PRIMARY KEY (uid, name, address)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_letter_due ON notice_letter (due);
+
+-- Letters with notices of the last day, for the caps. changes is 0 where it told of mere tries.
+CREATE TABLE notice_sent (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT    NOT NULL,
+    changes INTEGER NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notice_sent_by_address ON notice_sent (address, id);
