@@ -1,5 +1,7 @@
 //! `email test`: how far a letter comes, stage by stage, and what to do about it.
 
+pub(crate) mod preview;
+
 use std::time::Duration;
 
 use countersign_protocol::mailer::{MailerProxy, Outcome, Stage};

@@ -2,7 +2,7 @@
 
 use countersign_protocol::mailer::Stage;
 use countersign_protocol::manager::{
-    Address, Applied, Explanation, Impact, Login, Override, Person, ResetRequest, Session,
+    Address, Applied, Explanation, Impact, Login, Override, Person, Preview, ResetRequest, Session,
 };
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -65,6 +65,17 @@ pub(crate) fn login(login: &Login) -> String {
         last_try: unless_never(login.last_try),
         confirmed: login.confirmed,
     })
+}
+
+/// A letter with sample values.
+pub(crate) fn mail_preview(letter: &str, preview: &Preview) -> String {
+    #[derive(Serialize)]
+    struct Line<'p> {
+        letter: &'p str,
+        #[serde(flatten)]
+        preview: &'p Preview,
+    }
+    to_line(&Line { letter, preview })
 }
 
 /// What came of a test letter.

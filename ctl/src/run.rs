@@ -99,6 +99,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             EmailVerb::Set(args) => address::set(&manager, args).await,
             EmailVerb::Confirm(args) => address::confirm(&manager, args).await,
             EmailVerb::Remove(args) => address::remove(&manager, args).await,
+            EmailVerb::Preview(args) => email::preview::run(&manager, &args).await,
             EmailVerb::Test(args) => email::test(&manager, &args).await,
         },
         Verb::Backup(args) => backup::run(&manager, &args).await,

@@ -35,6 +35,8 @@
 //! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
 //! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
 //!                                                -> (bu)         whether it is new, scratch codes taken over
+//! PreviewEmail(s policy, s letter)               -> preview      letter: code or notice; no policy is the first that sends
+//!                                                                codes
 //! PolicyImpact(a(st) files, h contents, t seconds) -> impact     names and sizes; no file is the one on disk
 //! Doctor()                                       -> a(sss)       facts: kind, subject, value
 //! Backup(h file, ah key)                         -> (xxt)        taken, generation, bytes of the database
@@ -232,6 +234,23 @@ pub struct Address {
     pub confirmed: i64,
     /// Who asked for it: a login name or `uid N`; empty for one that was looked up.
     pub by: String,
+}
+
+/// A letter with sample values, as it would be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Preview {
+    /// The policy that it is by; empty for none.
+    pub policy: String,
+    /// The file that the template was read from; empty for the one that is built in.
+    pub file: String,
+    /// The mailbox that would send it; empty for none.
+    pub mailbox: String,
+    /// The sender, as a header has it.
+    pub from: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
 }
 
 /// Time that a policy gives somebody without a factor.
@@ -631,6 +650,9 @@ pub trait Manager {
     /// Seals everything by the key of this key file, which also holds the one until now. Gives how many
     /// secrets that were, and how many enrollments start over.
     fn rekey(&self, key: zbus::Fd<'_>) -> zbus::Result<(u64, u64)>;
+    /// What a letter would look like: `code` or `notice`, under a policy; an empty one is the first that
+    /// sends codes.
+    fn preview_email(&self, policy: &str, letter: &str) -> zbus::Result<Preview>;
     /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
     /// it means to end.
     fn apply_policy(

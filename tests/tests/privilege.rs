@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 44] = [
+const TABLE: [(&str, &str, &str); 45] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -76,6 +76,7 @@ const TABLE: [(&str, &str, &str); 44] = [
     ("Manager", "AcceptClock", "Root"),
     ("Manager", "ApproveReset", r#"Other("approve-reset")"#),
     ("Manager", "ApplyPolicy", r#"Action("configure")"#),
+    ("Manager", "PreviewEmail", r#"Action("configure")"#),
     ("Manager", "PolicyImpact", r#"Action("configure")"#),
     ("Manager", "Backup", "Root"),
     ("Manager", "LastBackup", r#"Action("view-log")"#),

@@ -20,6 +20,8 @@ pub(crate) enum EmailVerb {
     Confirm(EmailConfirm),
     /// Remove the address that was set
     Remove(EmailRemove),
+    /// Show a letter with sample values, as it would be sent
+    Preview(EmailPreview),
     /// Send a test letter and show how far it comes, stage by stage
     Test(EmailTest),
 }
@@ -69,6 +71,19 @@ pub(crate) struct EmailRemove {
     /// Do not ask first
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EmailPreview {
+    /// Under which policy; the first that sends codes, unless given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
+    /// Which letter: with a code, or about what happened
+    #[arg(long, value_name = "LETTER", value_parser = ["code", "notice"], default_value = "code")]
+    pub(crate) template: String,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

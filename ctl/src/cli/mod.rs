@@ -19,7 +19,9 @@ use clap::{Parser, Subcommand};
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
 
 pub(crate) use backup::{Backup, Export, ImportPeople, Passphrase, Rekey, Restore};
-pub(crate) use email::{Email, EmailConfirm, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb};
+pub(crate) use email::{
+    Email, EmailConfirm, EmailPreview, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb,
+};
 pub(crate) use enable::{Confirm, Disable, Enable, Rollback};
 pub(crate) use host::{Doctor, Log, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};

@@ -1,5 +1,7 @@
 //! The sentences of `email`.
 
+use countersign_protocol::manager::Preview;
+
 pub(crate) fn address_line(address: &str, why: &str) -> String {
     format!("address        {address}, {why}")
 }
@@ -64,6 +66,21 @@ pub(crate) fn removed(masked: &str, user: &str) -> String {
 
 pub(crate) const OK: &str = "ok";
 pub(crate) const FAILED: &str = "FAILED";
+
+/// What stands above the text of a preview.
+pub(crate) fn above_preview(preview: &Preview) -> Vec<String> {
+    let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+    let from = match preview.mailbox.as_str() {
+        "" => "nobody: no mailbox is configured".to_owned(),
+        mailbox => format!("{} ([mailbox.{mailbox}])", preview.from),
+    };
+    vec![
+        format!("Template: {}", or(&preview.file, "the one that ships")),
+        format!("Policy:   {}", or(&preview.policy, "none sends codes")),
+        format!("From:     {from}"),
+        format!("Subject:  {}", preview.subject),
+    ]
+}
 
 pub(crate) fn sent(address: &str) -> String {
     format!("The server has taken the letter. Look whether it arrives at {address}, and how soon.")

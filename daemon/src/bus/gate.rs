@@ -63,6 +63,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ImportFactor", Who::Root),
     ("Manager", "ExplainPolicy", Who::Action("configure")),
     ("Manager", "ApplyPolicy", Who::Action("configure")),
+    ("Manager", "PreviewEmail", Who::Action("configure")),
     ("Manager", "PolicyImpact", Who::Action("configure")),
     ("Manager", "Doctor", Who::Action("configure")),
     ("Manager", "Backup", Who::Root),

@@ -467,6 +467,18 @@ impl Manager {
         Ok((admin::apply(&self.0, bus, admin::Apply { accept_weaker, dry_run, now, strays }).await?,))
     }
 
+    /// A letter with sample values.
+    async fn preview_email(
+        &self,
+        policy: &str,
+        letter: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Preview,), Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok((admin::preview_email(&self.0, policy, letter)?,))
+    }
+
     /// What a draft would change.
     async fn policy_impact(
         &self,

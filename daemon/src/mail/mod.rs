@@ -6,6 +6,6 @@ mod letter;
 mod notices;
 mod post;
 
-pub use letter::{Facts, code, trouble};
+pub use letter::{Facts, code, own_code, own_notice, trouble, utc};
 pub use notices::drain;
 pub use post::{Letter, Post, Sent};

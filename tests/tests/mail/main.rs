@@ -10,6 +10,7 @@ mod hostile;
 mod linked;
 mod login;
 mod notices;
+mod preview;
 mod real;
 mod records;
 mod tool;
