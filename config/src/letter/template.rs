@@ -93,8 +93,13 @@ impl Template {
             return Err(self.at(0, "makes a letter of more than 16 KiB", "say less"));
         }
         let (characters, bytes) = LONGEST_SUBJECT;
-        let mut short: String = subject.chars().take(characters).collect();
-        short.truncate(short.floor_char_boundary(bytes));
+        let mut short = String::new();
+        for c in subject.chars().take(characters) {
+            if short.len() + c.len_utf8() > bytes {
+                break;
+            }
+            short.push(c);
+        }
         Ok(Rendered { subject: short, text: Zeroizing::new(body.to_owned()) })
     }
 

@@ -8,7 +8,7 @@ use crate::decide::policy;
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::store::{Fresh, NewLetter, Queue, Taken, Waiting};
+use crate::store::{Fresh, NewLetter, Queue, Taken, Told, Waiting};
 use countersign_protocol::mailer::Outcome;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -179,7 +179,9 @@ async fn send(host: &Host, waiting: Waiting) -> Result<(), Error> {
     };
     let person = force.directory.person(&user).await;
     // A configuration without a mailbox may have one again before the letter ends.
-    let Some(mailbox) = policy::mailbox(&force.config, &person) else { return Ok(()) };
+    let Some(mailbox) = policy::mailbox(&force.config, &person) else {
+        return host.store.letter_failed(&told).await;
+    };
     let rendered = letter::notice(&force.config, &user, &told)
         .map_err(|problem| Error::InvalidArgument(problem.to_string()))?;
     let letter = Letter {
@@ -196,20 +198,18 @@ async fn settle(
     host: &Host,
     letter: Waiting,
     outcome: Option<Outcome>,
-    told: &crate::store::Told,
+    told: &Told,
     now: Moment,
 ) -> Result<(), Error> {
     match outcome {
-        Some(Outcome::Sent) => host.store.letter_sent(letter, told.last, told.changes, now).await,
+        Some(Outcome::Sent) => host.store.letter_sent(letter, told, now).await,
         // It may have arrived. Once more is better than never; over and over is a flood.
-        Some(Outcome::Unknown) if told.tries > 1 => {
-            host.store.letter_sent(letter, told.last, told.changes, now).await
-        }
+        Some(Outcome::Unknown) if told.tries > 1 => host.store.letter_sent(letter, told, now).await,
         Some(Outcome::Refused) => {
             journal::warning("a notice is refused for good by the mail server", &[("user", &letter.name)]);
-            host.store.letter_refused(letter, told.last, now).await
+            host.store.letter_refused(letter, told, now).await
         }
-        Some(Outcome::Unknown | Outcome::Later) | None => Ok(()),
+        Some(Outcome::Unknown | Outcome::Later) | None => host.store.letter_failed(told).await,
     }
 }
 

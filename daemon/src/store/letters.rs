@@ -95,6 +95,8 @@ pub struct Told {
     pub changes: bool,
     /// Which try this is, from 1.
     pub tries: u32,
+    /// The row by which the caps know of it.
+    pub slot: i64,
 }
 
 /// One notice, and where it was done.
@@ -182,17 +184,12 @@ impl Store {
         self.run(Durability::Kill, move |db| take(db, &letter, most_per_hour, now)).await
     }
 
-    /// A letter has told the notices as far as `last`; what has come since stays in the queue.
+    /// A letter has told what it was to tell; what has come since stays in the queue.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn letter_sent(
-        &self,
-        letter: Waiting,
-        last: i64,
-        changes: bool,
-        now: Moment,
-    ) -> Result<(), Error> {
+    pub async fn letter_sent(&self, letter: Waiting, told: &Told, now: Moment) -> Result<(), Error> {
+        let last = told.last;
         self.run(Durability::Kill, move |db| {
             db.prepare_cached(
                 "UPDATE notice SET mailed = ?4
@@ -201,8 +198,6 @@ impl Store {
             )?
             .execute((letter.uid, &letter.name, last, now.wall, &letter.address))?;
             settle(db, &letter, last, now)?;
-            db.prepare_cached("INSERT INTO notice_sent (address, changes, at) VALUES (?1, ?2, ?3)")?
-                .execute((&letter.address, changes, now.date))?;
             // Also what lies ahead, of a clock that was put right since.
             db.prepare_cached("DELETE FROM notice_sent WHERE at < ?1 OR at > ?2")?
                 .execute((now.date - LOOKS_BACK, now.date))?;
@@ -211,12 +206,26 @@ impl Store {
         .await
     }
 
+    /// A letter was not sent, and waits: it does not count as one.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn letter_failed(&self, told: &Told) -> Result<(), Error> {
+        let slot = told.slot;
+        self.run(Durability::Kill, move |db| uncount(db, slot)).await
+    }
+
     /// A letter will never be taken: what it told is not tried again there.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn letter_refused(&self, letter: Waiting, last: i64, now: Moment) -> Result<(), Error> {
-        self.run(Durability::Kill, move |db| settle(db, &letter, last, now)).await
+    pub async fn letter_refused(&self, letter: Waiting, told: &Told, now: Moment) -> Result<(), Error> {
+        let (last, slot) = (told.last, told.slot);
+        self.run(Durability::Kill, move |db| {
+            settle(db, &letter, last, now)?;
+            uncount(db, slot)
+        })
+        .await
     }
 }
 
@@ -314,8 +323,22 @@ fn take(db: &Connection, letter: &Waiting, most_per_hour: u32, now: Moment) -> R
         "UPDATE notice_letter SET tries = tries + ?4, due = ?5 WHERE uid = ?1 AND name = ?2 AND address = ?3",
     )?
     .execute((letter.uid, &letter.name, &letter.address, more, until))?;
-    told.tries = tries + 1;
-    Ok(wait.map_or(Taken::Send(told), Taken::Capped))
+    if let Some(wait) = wait {
+        return Ok(Taken::Capped(wait));
+    }
+    // Counted before it is sent: letters that are on their way at the same time know of each other.
+    db.prepare_cached("INSERT INTO notice_sent (address, changes, at) VALUES (?1, ?2, ?3)")?.execute((
+        &letter.address,
+        told.changes,
+        now.date,
+    ))?;
+    (told.slot, told.tries) = (db.last_insert_rowid(), tries + 1);
+    Ok(Taken::Send(told))
+}
+
+fn uncount(db: &Connection, slot: i64) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM notice_sent WHERE id = ?1")?.execute([slot])?;
+    Ok(())
 }
 
 /// Everything as far as `last` is done with at this address.
