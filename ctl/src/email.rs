@@ -11,6 +11,7 @@ use zbus::proxy::CacheProperties;
 use crate::cli::EmailTest;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::terminal::Screen;
 use crate::text::email as text;
 use crate::{json, terminal};
@@ -24,7 +25,8 @@ pub(crate) async fn test(manager: &ManagerProxy<'_>, args: &EmailTest) -> Result
     let mailer = MailerProxy::builder(bus).cache_properties(CacheProperties::No).build().await?;
     let mailbox = args.mailbox.as_deref().unwrap_or_default();
     let milliseconds = u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
-    let (outcome, stages) = mailer.test(mailbox, &args.address, milliseconds).await.map_err(no_mailer)?;
+    let testing = mailer.test(mailbox, &args.address, milliseconds);
+    let (outcome, stages) = Progress::while_waiting(testing).await.map_err(no_mailer)?;
     let mut out = Output::stdout();
     if args.json {
         out.line(&json::mail_test(&outcome, &stages))?;

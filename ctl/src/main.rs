@@ -33,6 +33,7 @@ mod output;
 mod overrides;
 mod passphrase;
 mod policy;
+mod progress;
 mod prove;
 mod qr;
 mod recovery_codes;

@@ -16,7 +16,7 @@ pub(crate) const REQUIRE: &str = "require";
 const COLUMNS: &[Column] = &[
     Column { title: "USER", narrowest: 8, rank: 0 },
     Column { title: "UID", narrowest: 5, rank: 5 },
-    Column { title: "UNTIL", narrowest: 10, rank: 1 },
+    Column { title: "UNTIL", narrowest: 20, rank: 1 },
     Column { title: "LEFT", narrowest: 4, rank: 2 },
     Column { title: "BY", narrowest: 8, rank: 3 },
     Column { title: "SINCE", narrowest: 20, rank: 6 },

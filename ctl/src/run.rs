@@ -130,7 +130,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         // The message repeats what was typed, which need not be printable.
         for line in shown.lines() {
-            terminal::complain(&terminal::safe(line));
+            terminal::complain(&terminal::folded(&terminal::safe(line)));
         }
         return Failure::usage(String::new()).code();
     }
@@ -142,7 +142,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn report(failure: &Failure) -> ExitCode {
     if !failure.message().is_empty() {
-        terminal::complain(&format!("countersignctl: {}", failure.message()));
+        terminal::complain(&terminal::filled(&format!("countersignctl: {}", failure.message())));
     }
     failure.code()
 }

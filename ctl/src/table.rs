@@ -32,9 +32,32 @@ pub(crate) fn lines(header: &[Column], rows: &[Vec<String>], screen: Screen) -> 
         Some(width) => fit(header, &natural, width),
     };
     let titles: Vec<&str> = header.iter().map(|column| column.title).collect();
-    let mut lines = vec![line(&titles, &widths, screen)];
-    lines.extend(rows.iter().map(|row| line(row, &widths, screen)));
+    let ink = screen.width.is_some() && terminal_has_colours();
+    let mut lines = vec![line(&titles, &titles, &widths, screen, false)];
+    lines.extend(rows.iter().map(|row| line(&titles, row, &widths, screen, ink)));
     lines
+}
+
+/// Whether colours are wanted (no-color.org) and known. They repeat what a word says, and never say it alone.
+fn terminal_has_colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    !unwanted && !plain
+}
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// What must not be overlooked.
+fn colour(title: &str, cell: &str) -> Option<&'static str> {
+    match (title, cell) {
+        ("STATE", "denied" | "locked") | ("DRAFT", "locked-out") => Some(RED),
+        ("STATE", "would-ask" | "abandoned") | ("RESULT", "refused") => Some(YELLOW),
+        ("LOCKED", cell) if !cell.is_empty() => Some(RED),
+        ("BY NAME", "exempt") => Some(YELLOW),
+        _ => None,
+    }
 }
 
 /// The width of each column, `None` for those that are left out.
@@ -61,18 +84,28 @@ fn fit(header: &[Column], natural: &[usize], width: usize) -> Vec<Option<usize>>
     widths
 }
 
-fn line(cells: &[impl AsRef<str>], widths: &[Option<usize>], screen: Screen) -> String {
+fn line(
+    titles: &[&str],
+    cells: &[impl AsRef<str>],
+    widths: &[Option<usize>],
+    screen: Screen,
+    ink: bool,
+) -> String {
     let mut line = String::new();
     let mut owed = 0;
-    for (cell, width) in cells.iter().zip(widths) {
+    for ((title, whole), width) in titles.iter().zip(cells).zip(widths) {
         let Some(width) = width else { continue };
-        let cell = cut(cell.as_ref(), *width, screen.utf8);
+        let whole = whole.as_ref();
+        let cell = cut(whole, *width, screen.utf8);
         // Blanks are written before the next cell, so that no line ends in them.
         if !cell.is_empty() {
             line.push_str(&" ".repeat(owed));
             owed = 0;
         }
-        line.push_str(&cell);
+        match colour(title, whole).filter(|_| ink && !cell.is_empty()) {
+            Some(colour) => line.extend([colour, &cell, PLAIN]),
+            None => line.push_str(&cell),
+        }
         owed += width.saturating_sub(columns(&cell)) + GAP;
     }
     line

@@ -85,6 +85,46 @@ pub(crate) fn is_unprintable(c: char) -> bool {
         )
 }
 
+/// A sentence that begins with more than its own words: where its first line is too long by that, the lines
+/// up to the end of the sentence or a colon are filled anew. What follows stays as it was written.
+pub(crate) fn filled(message: &str) -> String {
+    let lines: Vec<&str> = message.lines().collect();
+    let ends = |line: &&str| line.ends_with(['.', ':', '?']);
+    let first = lines.iter().position(ends).map_or(lines.len(), |at| at + 1);
+    let mut shown = match lines.first() {
+        Some(line) if columns(line) > USUAL_WIDTH => vec![folded(&lines[..first].join(" "))],
+        _ => lines[..first].iter().map(|line| (*line).to_owned()).collect(),
+    };
+    shown.extend(lines[first..].iter().map(|line| folded(line)));
+    shown.join("\n")
+}
+
+/// A line in as many lines as it needs, broken between words. What stands behind two spaces is a command to type,
+/// and stays in one piece.
+pub(crate) fn folded(line: &str) -> String {
+    if columns(line) <= USUAL_WIDTH {
+        return line.to_owned();
+    }
+    let indent = &line[..line.len() - line.trim_start().len()];
+    let (text, command) = match line[indent.len()..].find("  ") {
+        Some(at) => line.split_at(indent.len() + at + 2),
+        None => (line, ""),
+    };
+    let mut shown = String::new();
+    let mut used = 0;
+    for word in text.split_inclusive(' ').chain([command]) {
+        if used > 0 && used + columns(word.trim_end()) > USUAL_WIDTH {
+            shown.truncate(shown.trim_end().len());
+            shown.push('\n');
+            shown.push_str(indent);
+            used = columns(indent);
+        }
+        shown.push_str(word);
+        used += columns(word);
+    }
+    shown
+}
+
 /// One line on standard error, whatever becomes of it.
 pub(crate) fn complain(line: &str) {
     // Nobody is left to tell when standard error is gone.
@@ -213,6 +253,32 @@ mod tests {
             lines.push(line.to_vec());
         }
         lines
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let long = format!(
+            "name: {}\nof the second line. More.\nNext:  {}",
+            "word ".repeat(18).trim(),
+            "x".repeat(90)
+        );
+        let shown = filled(&long);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], format!("name: {}", "word ".repeat(15).trim()));
+        assert_eq!(lines[1], "word word word of the second line. More.");
+        assert_eq!(lines[2], "Next:");
+        assert_eq!(lines[3], "x".repeat(90), "what is one word stays one");
+        let command = format!("{}again:  countersignctl policy apply --now", "word ".repeat(10));
+        assert!(
+            folded(&command).ends_with("again:\ncountersignctl policy apply --now"),
+            "{}",
+            folded(&command)
+        );
+        assert_eq!(filled("short\n  indented as it was"), "short\n  indented as it was");
+        assert_eq!(
+            folded(&format!("  {}", "ab ".repeat(40))).lines().nth(1).map(|l| l.starts_with("  ab")),
+            Some(true)
+        );
     }
 
     #[test]

@@ -119,6 +119,16 @@ fn reason(said: &str) -> &str {
     }
 }
 
+// ---- what takes a while ----
+
+pub(crate) fn so_many(many: usize) -> String {
+    format!("{many} so far ...")
+}
+
+pub(crate) fn so_long(seconds: u64) -> String {
+    format!("waiting for {seconds} s ...")
+}
+
 // ---- standard input and output ----
 
 pub(crate) fn cannot_write(error: &str) -> String {

@@ -5,6 +5,7 @@ use countersign_protocol::manager::{ManagerProxy, Person};
 use crate::cli::Users;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::status::last_verified;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, complain};
@@ -18,20 +19,24 @@ const COLUMNS: &[Column] = &[
     Column { title: "UID", narrowest: 5, rank: 3 },
     Column { title: "FACTORS", narrowest: 16, rank: 1 },
     Column { title: "LOCKED", narrowest: 6, rank: 2 },
-    Column { title: "BY NAME", narrowest: 8, rank: 6 },
-    Column { title: "FAILURES", narrowest: 8, rank: 5 },
-    Column { title: "LAST VERIFIED", narrowest: 20, rank: 4 },
+    Column { title: "BY NAME", narrowest: 8, rank: 4 },
+    Column { title: "FAILURES", narrowest: 8, rank: 6 },
+    Column { title: "LAST VERIFIED", narrowest: 20, rank: 5 },
 ];
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Users) -> Result<(), Failure> {
     let mut out = Output::stdout();
     let mut rows = Vec::new();
     let mut after: Option<u32> = None;
+    let mut progress = Progress::start();
+    let mut seen = 0;
     loop {
         let page = manager.users(after.is_none(), after.unwrap_or(0), PAGE).await?;
         if page.is_empty() {
             break;
         }
+        seen += page.len();
+        progress.done(seen);
         for person in &page {
             // Uids that do not grow would have us ask for ever.
             if after.is_some_and(|before| person.uid <= before) {
@@ -46,6 +51,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Users) -> Result<(), F
             }
         }
     }
+    drop(progress);
     if !args.json {
         if rows.is_empty() {
             complain(text::NO_USERS);

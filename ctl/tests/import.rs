@@ -179,7 +179,7 @@ fn prv_11_files_that_are_not_ours_alone() {
     ] {
         let ended = run(&bus, &["otpauth", &path], "");
         assert_eq!(ended.code, 1, "{path}");
-        assert!(ended.err.contains(why), "{path}: {}", ended.err);
+        assert!(ended.err.replace('\n', " ").contains(why), "{path}: {}", ended.err);
     }
     fs::hard_link(&good, planted("second")).expect("a hard link");
     assert!(run(&bus, &["otpauth", &good], "").err.contains("second name"));

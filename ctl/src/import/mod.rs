@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
 use crate::errors::{self, Exit, Failure};
+use crate::progress::Progress;
 use crate::terminal::{complain, safe};
 use crate::text;
 pub(crate) use file::read_own;
@@ -61,7 +62,9 @@ async fn import(
 ) -> Result<(), Failure> {
     let mut report = Report::begin(how)?;
     let mut seen: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
-    for item in items {
+    let mut progress = Progress::start();
+    for (done, item) in items.into_iter().enumerate() {
+        progress.done(done);
         let (came, why) = match &item.found {
             Err(why) => (Came::Refused, why.clone()),
             Ok(_) if item.user.is_empty() => (Came::Refused, text::WHOSE.to_owned()),
@@ -79,6 +82,7 @@ async fn import(
         };
         report.add(Row { user: item.user, from: item.from, came, why })?;
     }
+    drop(progress);
     report.end()
 }
 

@@ -15,6 +15,7 @@ use super::{groups, short};
 use crate::cli::PolicyImpact;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, safe};
 use crate::{json, text, time};
@@ -39,7 +40,8 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyImpact) -> Resu
             Err(problems) => return Err(broken(&problems, args.json)?),
         },
     };
-    let impact = match manager.policy_impact(&files, contents.as_fd().into(), args.last).await {
+    let asking = manager.policy_impact(&files, contents.as_fd().into(), args.last);
+    let impact = match Progress::while_waiting(asking).await {
         Ok(impact) => impact,
         Err(zbus::Error::MethodError(name, Some(said), _)) if name.as_str() == INVALID_ARGUMENT => {
             let problems: Vec<String> = said.lines().map(str::to_owned).collect();

@@ -149,8 +149,8 @@ pub(crate) fn key_unread(path: &str, why: &str) -> String {
     format!(
         "the key file {path} cannot be used ({why}).\n\
          Where a systemd credential holds the key, decrypt it into a file that only root\n\
-         can read, add --key-file FILE, and afterwards encrypt that file as the credential\n\
-         again (systemd-creds encrypt). See:  systemctl cat countersignd"
+         can read, add --key-file FILE, and afterwards encrypt that file as the\n\
+         credential again (systemd-creds encrypt). See:  systemctl cat countersignd"
     )
 }
 

@@ -166,6 +166,8 @@ enum Error {
     NotAuthorized(String),
     Unavailable(String),
     InvalidArgument(String),
+    Busy(String),
+    Expired(String),
 }
 
 struct Manager {
@@ -185,6 +187,9 @@ fn known(user: &str) -> Result<(), Error> {
         "nobody-here" => Err(Error::NotFound("no user \u{1b}[2Jnobody-here".into())),
         "forbidden" => Err(Error::NotAuthorized("uid 1000 may not".into())),
         "broken" => Err(Error::Unavailable("the store cannot be read".into())),
+        "busy" => Err(Error::Busy("too many questions to polkit are open".into())),
+        "late" => Err(Error::Expired("the enrollment has lapsed".into())),
+        "refused" => Err(Error::InvalidArgument("nobody resets themselves".into())),
         _ => Ok(()),
     }
 }
@@ -287,6 +292,36 @@ impl Manager {
         drop(self.note(format!("RemoveAddress {user} {proof:?} {reason}")));
         known(user)?;
         Ok(if user == "waits" { String::new() } else { "a***e@example.org".into() })
+    }
+
+    fn rename_factor(&self, user: &str, name: &str, new_name: &str, proof: &str) -> Result<(), Error> {
+        drop(self.note(format!("RenameFactor {user} {name} {new_name} {proof}")));
+        known(user)
+    }
+
+    fn remove_factor(&self, user: &str, name: &str, proof: &str, reason: &str) -> Result<u32, Error> {
+        drop(self.note(format!("RemoveFactor {user} {name} {proof} {reason}")));
+        known(user)?;
+        Ok(1)
+    }
+
+    fn resync(&self, user: &str, name: &str, first: &[u8], second: &[u8]) -> Result<i64, Error> {
+        let typed = |code: &[u8]| String::from_utf8_lossy(code).into_owned();
+        drop(self.note(format!("Resync {user} {name} {} {}", typed(first), typed(second))));
+        known(user)?;
+        Ok(95)
+    }
+
+    fn new_recovery_codes(&self, user: &str, proof: &str) -> Result<Vec<String>, Error> {
+        drop(self.note(format!("NewRecoveryCodes {user} {proof}")));
+        known(user)?;
+        Ok((0..10).map(|n| format!("{RECOVERY}{n:02}")).collect())
+    }
+
+    fn view_recovery_codes(&self, user: &str, reason: &str) -> Result<Vec<String>, Error> {
+        drop(self.note(format!("ViewRecoveryCodes {user} {reason}")));
+        known(user)?;
+        Ok((0..2).map(|n| format!("{RECOVERY}{n:02}")).collect())
     }
 
     fn invite(&self, user: &str, minutes: u32) -> Result<(String, i64), Error> {
