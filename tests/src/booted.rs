@@ -125,11 +125,7 @@ impl Booted {
     /// # Panics
     /// When there is none, or it does not install.
     pub fn install(&self) -> String {
-        let package = std::fs::read_dir(PACKAGES)
-            .expect("target/deb: run scripts/deb first")
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .find(|path| path.extension().is_some_and(|e| e == "deb"))
-            .expect("a package in target/deb: run scripts/deb first");
+        let package = package();
         let bytes = std::fs::read(package).expect("readable");
         self.put("/root/countersign.deb", &bytes);
         let begun = Instant::now();
@@ -287,6 +283,19 @@ impl Drop for Booted {
         self.kill();
         remove_group(&cgroup(&self.machine));
     }
+}
+
+/// The package that `scripts/deb` has built.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn package() -> PathBuf {
+    std::fs::read_dir(PACKAGES)
+        .expect("target/deb: run scripts/deb first")
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|e| e == "deb"))
+        .expect("a package in target/deb: run scripts/deb first")
 }
 
 /// The unified hierarchy, alone or beside the old controllers.

@@ -6,6 +6,7 @@ use countersign_tests::{
     World, require,
 };
 use std::collections::HashSet;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -283,4 +284,24 @@ fn a_login_id_is_never_given_twice() {
         }
         t.daemon.crash_and_restart();
     }
+}
+
+/// AVL-13. A full queue that nobody reads: whoever waits for it waits for ever, as libpam itself does.
+#[test]
+fn avl_13_a_log_that_nobody_reads_delays_no_login() {
+    require_all!();
+    let t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    // Opened before: libpam has something to say of its own when it starts.
+    let login = t.cs().hold("alice");
+    std::fs::remove_file("/dev/log").expect("the private /dev");
+    let _unread = UnixDatagram::bind("/dev/log").expect("the private /dev");
+    let sender = UnixDatagram::unbound().expect("a socket");
+    sender.set_nonblocking(true).expect("a socket");
+    while sender.send_to(b"<85>noise", "/dev/log").is_ok() {}
+    let begun = Instant::now();
+    let outcome = login.answer(alice.fresh_code());
+    assert!(outcome.passed(), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(t.daemon.log("alice")[0].state, "verified");
 }

@@ -1,7 +1,6 @@
 //! Logins of people: ssh in all its forms, sudo, su, the console; over reboots and power cuts.
 
-use crate::{CODE, PASSWORD, PATIENCE, prompt_of, protected, require_boot, ssh, ssh_command};
-use countersign_tests::Booted;
+use crate::{CODE, PASSWORD, answer, protected, require_boot, ssh, ssh_command};
 
 #[test]
 fn ssh_and_sudo_and_su_ask_for_a_code() {
@@ -106,16 +105,4 @@ fn avl_12_without_the_daemon_nobody_of_staff_gets_in_and_root_at_the_console_men
     host.ok("systemctl unmask countersignd && systemctl start countersignd && pam-auth-update --enable countersign");
     let (status, shown) = ssh(&host, "alice", &[&alice.fresh_code()], "true");
     assert!(status.success() && shown.contains(CODE), "{shown}");
-}
-
-/// Runs a program at a terminal and answers its prompts; gives what it showed.
-fn answer(host: &Booted, words: &[&str], answers: &[&str]) -> String {
-    let mut pty = host.terminal(&host.command(words));
-    for answer in answers {
-        pty.expect(prompt_of(answer));
-        pty.send_line(answer);
-    }
-    let status = pty.wait(PATIENCE);
-    assert!(status.success(), "{words:?}: {}", pty.transcript());
-    pty.transcript().to_owned()
 }

@@ -1,13 +1,20 @@
 //! On a booted Debian, from the package, as a person would: systemd, logind, a real sshd, sudo, login.
 
+mod automation;
 mod doctor;
+mod elevation;
 mod enable;
 mod hardening;
 mod life;
 mod logins;
+mod missing;
 mod records;
+mod releases;
 mod rollback;
 mod sessions;
+mod taken;
+mod unattended;
+mod versions;
 
 use countersign_tests::booted::ROOT;
 use countersign_tests::enrolling::OFFER;
@@ -27,6 +34,9 @@ groups = ["staff"]
 name = "everyone else"
 status = "off"
 "#;
+/// pam_unix and su wait after each refusal; where many are tried, they need not.
+const NO_DELAY: &str =
+    "sed -i 's/pam_unix.so/& nodelay/' /etc/pam.d/common-auth && echo FAIL_DELAY 0 >>/etc/login.defs";
 /// What the administrator's guide says for sshd.
 const SSHD: &str = "KbdInteractiveAuthentication yes\nPasswordAuthentication no\nUsePAM yes\n\
      AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam\n";
@@ -34,20 +44,27 @@ const SSHD: &str = "KbdInteractiveAuthentication yes\nPasswordAuthentication no\
 /// Skips loudly where no container can be booted.
 #[macro_export]
 macro_rules! require_boot {
-    () => {
+    ($($more:expr),*) => {
         countersign_tests::require!(
             Root,
             Tool("systemd-nspawn"),
             Tool("nsenter"),
             File(countersign_tests::booted::ROOT)
+            $(, $more)*
         );
     };
 }
 
 /// A host where the package is installed and nothing else was done; alice is staff, carol is not.
 fn host() -> Booted {
-    assert!(std::path::Path::new(ROOT).exists());
-    let host = Booted::with_package();
+    host_of(ROOT)
+}
+
+/// The same of another release.
+fn host_of(root: &str) -> Booted {
+    assert!(std::path::Path::new(root).exists());
+    let host = Booted::boot_of(root);
+    host.install();
     for user in ["alice", "carol"] {
         host.ok(&format!("useradd -m -s /bin/bash {user} && echo '{user}:{PASSWORD}' | chpasswd"));
     }
@@ -126,6 +143,18 @@ fn prompt_of(answer: &str) -> &'static str {
         "no" => OFFER,
         _ => CODE,
     }
+}
+
+/// Runs a program at a terminal and answers its prompts; gives what it showed.
+fn answer(host: &Booted, words: &[&str], answers: &[&str]) -> String {
+    let mut pty = host.terminal(&host.command(words));
+    for answer in answers {
+        pty.expect(prompt_of(answer));
+        pty.send_line(answer);
+    }
+    let status = pty.wait(PATIENCE);
+    assert!(status.success(), "{words:?}: {}", pty.transcript());
+    pty.transcript().to_owned()
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
