@@ -39,8 +39,12 @@ fn avl_08_removal_takes_the_lines_out_before_the_module_and_people_are_found_aga
     let (host, alice) = protected();
     // Lines that an administrator wrote by hand, too.
     host.ok("sed -i '/^@include common-auth/a auth required pam_countersign.so after_first_factor' /etc/pam.d/login");
+    // What `enable` writes for sshd goes, too; what somebody else wrote stays.
+    let drop_in = "/etc/ssh/sshd_config.d/00-countersign.conf";
+    host.put(drop_in, b"# Written by countersignctl enable; countersignctl disable sshd takes it away.\n");
     let said = host.ok("apt-get -qq remove -y countersign");
     assert!(said.contains("lines out of /etc/pam.d/login"), "{said}");
+    host.ok(&format!("test ! -e {drop_in} && test -e /etc/ssh/sshd_config.d/50-countersign.conf"));
     let left = host.run("grep -rl pam_countersign /etc/pam.d").stdout;
     assert!(left.is_empty(), "{}", String::from_utf8_lossy(&left));
     let (status, shown) = ssh(&host, "alice", &[], "echo in-as-$USER");
@@ -51,7 +55,13 @@ fn avl_08_removal_takes_the_lines_out_before_the_module_and_people_are_found_aga
     let (status, shown) = ssh(&host, "alice", &[&alice.fresh_code()], "echo in-as-$USER");
     assert!(status.success() && shown.contains(CODE), "the factor is known again: {shown}");
 
+    host.put("/etc/countersign/mailbox.d/ops", b"secret\n");
     let said = host.ok("apt-get -qq purge -y countersign");
+    assert!(
+        said.contains("left in place, with files that are not the package's: /etc/countersign/mailbox.d"),
+        "{said}"
+    );
+    host.ok("cd /etc/countersign && test \"$(find . -type f)\" = ./mailbox.d/ops");
     for gone in ["/var/lib/countersign", "/etc/countersign/key"] {
         assert!(said.contains(&format!("deleted {gone}")), "{said}");
         host.ok(&format!("test ! -e {gone}"));

@@ -31,6 +31,8 @@ fn life(root: &str) {
     let mut host = host_of(root);
     let first_boot = host.boot_time;
     host.record.say("installed: nobody is asked for anything");
+    host.put("/root/smoke", include_bytes!("../../../packaging/deb/tests/smoke"));
+    host.ok("sh /root/smoke");
     let (status, shown) = ssh(&host, "alice", &[], "echo in-as-$USER");
     assert!(status.success() && shown.contains("in-as-alice") && !shown.contains(CODE), "{shown}");
 
