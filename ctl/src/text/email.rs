@@ -19,7 +19,7 @@ pub(crate) fn waits(by: &str) -> String {
 
 pub(crate) fn no_address(user: &str, own: bool) -> String {
     let whose = if own { "" } else { user };
-    format!("{user} has no mail address here. To set one:  countersignctl email set ADDRESS {whose}")
+    format!("{user} has no mail address here. To set one:\n    countersignctl email set ADDRESS {whose}")
         .trim_end()
         .to_owned()
 }
@@ -42,7 +42,10 @@ pub(crate) const CODE_QUESTION: &str = "The code in the letter: ";
 pub(crate) const WRONG_CODE: &str = "That code is not right. Type the one in the newest letter.";
 
 pub(crate) fn confirmed(masked: &str, user: &str) -> String {
-    format!("Mail for {user} goes to {masked} from now on. The address before it, if there was one, is told.")
+    format!(
+        "Mail for {user} goes to {masked} from now on.\n\
+         The address before it, if there was one, is told."
+    )
 }
 
 pub(crate) const REMOVE_NEEDS_YES: &str = "email remove asks before it removes anything, and standard input is no terminal.\n\
