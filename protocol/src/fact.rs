@@ -29,5 +29,8 @@ pub const CLOCK_BEHIND: &str = "clock-behind";
 /// How far the clocks of most phones are ahead of this host's, in seconds, in `value`; how many phones, in the
 /// subject. Only where most agree that it is a step or more.
 pub const SKEW: &str = "skew";
+/// Somebody is enrolled and the last backup is old: when it was made, in seconds since 1970, in `value`; 0 is
+/// never.
+pub const BACKUP: &str = "backup";
 /// What a check of the database found, in `value`.
 pub const DAMAGE: &str = "damage";

@@ -1,5 +1,6 @@
 //! What the daemon itself tells `countersignctl doctor`, and the doctor when it tells nothing.
 
+use countersign_tests::scratch::Scratch;
 use countersign_tests::{Fixture, Secret, require};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -51,6 +52,11 @@ fn adm_12_people_who_will_call_the_helpdesk_are_named() {
     for id in ["past-date", "no-recovery-codes", "few-recovery-codes", "exemption-lapses", "clock-behind"] {
         assert_eq!(found(&t, id), None, "{id}");
     }
+    has(&t, "backup-old", &["none was ever made"]);
+    let folder = Scratch::new("backup");
+    let file = folder.path().join("backup");
+    let _ = ctl.run(&["backup", file.to_str().expect("UTF-8")]).ok();
+    assert_eq!(found(&t, "backup-old"), None);
     let _ = ctl.run(&["require", "bob"]).ok();
     has(&t, "past-date", &["bob"]);
     let _ = ctl.run(&["exempt", "carol", "--until", "+20d", "--reason", "far", "--yes"]).ok();

@@ -45,10 +45,9 @@ pub(crate) fn refuse_early() -> Result<(), Failure> {
 pub(crate) async fn run(address: &str, args: &Doctor) -> Result<(), Failure> {
     let system = System::this();
     let mut report = Report::default();
-    let mut progress = Progress(Instant::now());
-    progress.at("the daemon");
-    let facts = daemon::ask(&system, address, &mut report).await;
-    look(&system, facts.as_deref(), &mut report, &mut progress);
+    let progress = Progress(Instant::now());
+    let facts = progress.with("the daemon", daemon::ask(&system, address, &mut report)).await;
+    look(&system, facts.as_deref(), &mut report, &progress);
     if args.mail {
         progress.at("mail servers");
         mail::check(&system, &mut report);
@@ -65,7 +64,7 @@ pub(crate) async fn run(address: &str, args: &Doctor) -> Result<(), Failure> {
 }
 
 /// Everything that can be looked at without asking the daemon, and what it said.
-fn look(system: &System, facts: Option<&[Fact]>, report: &mut Report, progress: &mut Progress) {
+fn look(system: &System, facts: Option<&[Fact]>, report: &mut Report, progress: &Progress) {
     progress.at("files and units");
     files::check(system, report);
     units::check(system, report);
@@ -86,9 +85,21 @@ fn look(system: &System, facts: Option<&[Fact]>, report: &mut Report, progress: 
 struct Progress(Instant);
 
 impl Progress {
-    fn at(&mut self, section: &str) {
+    fn at(&self, section: &str) {
         if self.0.elapsed() > SILENCE && std::io::stderr().is_terminal() {
             complain(&text::looking_at(section));
+        }
+    }
+
+    /// The same for what may wait itself.
+    async fn with<T>(&self, section: &str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        match tokio::time::timeout(SILENCE, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.at(section);
+                work.await
+            }
         }
     }
 }

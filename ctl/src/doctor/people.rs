@@ -35,6 +35,7 @@ pub(super) fn check(facts: &[Fact], services: &[Service], report: &mut Report) {
             fact::SKEW => {
                 report.add(&text::SKEW, "", [text::skew(subject, value.parse().unwrap_or_default())]);
             }
+            fact::BACKUP => report.add(&text::BACKUP_OLD, "", [backup(value)]),
             fact::DAMAGE => report.add(&text::DAMAGE, "", [value]),
             // A newer daemon knows more than we do.
             _ => {}
@@ -47,6 +48,13 @@ fn dated(user: &str, seconds: &str) -> String {
     match seconds.parse() {
         Ok(0) | Err(_) => user.to_owned(),
         Ok(at) => format!("{user}: {}", time::utc(at)),
+    }
+}
+
+fn backup(made: &str) -> String {
+    match made.parse() {
+        Ok(0) | Err(_) => text::NO_BACKUP.to_owned(),
+        Ok(at) => time::utc(at),
     }
 }
 

@@ -56,7 +56,7 @@ impl Host {
         };
         let facts: Vec<Fact> = facts.iter().map(fact).collect();
         let mut report = Report::default();
-        look(&system, Some(&facts), &mut report, &mut Progress(Instant::now()));
+        look(&system, Some(&facts), &mut report, &Progress(Instant::now()));
         report.sorted()
     }
 }
@@ -117,6 +117,7 @@ fn adm_12_what_the_daemon_says_is_judged() {
         ((fact::LOCKED, "alice", ""), Some("locked")),
         ((fact::SKEW, "4", "-30"), Some("clock-skew")),
         ((fact::CLOCK_BEHIND, "", "90000"), Some("clock-behind")),
+        ((fact::BACKUP, "", "0"), Some("backup-old")),
         ((fact::DAMAGE, "", "row 3 missing"), Some("database-damaged")),
         (("of-a-newer-daemon", "", ""), None),
     ] {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use countersign_ctl::stack::open_file;
+
 /// More than any file that is looked at, less than what fills memory.
 const MAX_BYTES: u64 = 4 << 20;
 /// The longest a program may take.
@@ -60,7 +62,7 @@ impl System {
 
     /// A text file, cut off at 4 MiB; `None` where there is none that can be read.
     pub(crate) fn read(&self, path: &str) -> Option<String> {
-        let file = fs::File::open(self.real(path)).ok().filter(is_file)?;
+        let file = open_file(&self.real(path)).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -68,7 +70,7 @@ impl System {
 
     /// The first bytes of a file.
     pub(crate) fn head(&self, path: &str, count: usize) -> Option<Vec<u8>> {
-        let file = fs::File::open(self.real(path)).ok().filter(is_file)?;
+        let file = open_file(&self.real(path)).ok()?;
         let mut bytes = Vec::new();
         file.take(count as u64).read_to_end(&mut bytes).ok()?;
         Some(bytes)
@@ -129,10 +131,6 @@ impl System {
         let primary = passwd.lines().find(|line| line.split(':').nth(3) == Some(gid))?;
         primary.split(':').next().map(str::to_owned)
     }
-}
-
-fn is_file(file: &fs::File) -> bool {
-    file.metadata().is_ok_and(|meta| meta.is_file())
 }
 
 fn run(words: &[&str]) -> Option<Said> {

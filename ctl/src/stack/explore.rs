@@ -24,7 +24,7 @@ pub const OURS: [Code; 9] = [
 ];
 
 /// Points to look at before giving up. Debian's longest stack has about 200.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 50_000;
 
 /// A line that was called, and what it returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

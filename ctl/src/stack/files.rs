@@ -127,12 +127,20 @@ fn is_service(name: &str) -> bool {
     !left_behind && !name.starts_with("common-") && !INCLUDED.contains(&name) && name != "postlogin"
 }
 
+/// Opens a regular file, and waits for no pipe in its place.
+///
+/// # Errors
+/// When there is none, it is something else, or may not be read.
+pub fn open_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let at_once = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::File::options().read(true).custom_flags(at_once).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a file")) }
+}
+
 fn read(path: &Path) -> io::Result<String> {
     use std::io::Read as _;
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
+    let file = open_file(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -22,7 +22,7 @@ mod walk;
 pub use code::Code;
 pub use control::{Action, Control};
 pub use explore::{Explored, OURS, Step, Way};
-pub use files::{Folders, Place};
+pub use files::{Folders, Place, open_file};
 pub use modules::{Assume, is_first_factor};
 pub use resolve::{Entry, Fault, Kind, Phase, Problem, Stack, Stacks};
 pub use walk::Run;

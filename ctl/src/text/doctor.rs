@@ -35,7 +35,7 @@ findings! {
     BUS_POLICY_MISSING Problem "bus-policy-missing",
         "The bus has no policy for org.countersign1.",
         "Without it the daemon may not own its name, and no login finds it.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     UNIT_MASKED Problem "unit-masked",
         "{} is masked.",
         "systemd does not start it, whoever asks.",
@@ -70,23 +70,23 @@ findings! {
     DAMAGE Problem "database-damaged",
         "The database is damaged.",
         "What cannot be read denies; what is read wrong may do worse.",
-        "systemctl stop countersignd; cp -a /var/lib/countersign /root; then restore a backup";
+        "cp -a /var/lib/countersign /root; countersignctl restore FILE --reason damaged";
     PROGRAM_MODE Problem "program-mode",
         "A program of ours can be changed by others than root.",
         "Whoever changes it decides who gets in.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     MODULE_MISSING Problem "module-missing",
         "The PAM module is not where this host loads modules from.",
         "A stack line that names a missing module refuses every login.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     MODULE_MACHINE Problem "module-machine",
         "The PAM module is not for this kind of machine, or is cut off.",
         "libpam cannot load it, and refuses every login on a line that names it.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     MODULE_MODE Problem "module-mode",
         "The PAM module can be changed by others than root.",
         "It runs in sshd, login and sudo as root.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     CONFIG_BROKEN Problem "config-broken",
         "The policy file cannot be read as one.",
         "What was in force before stays in force; a daemon that never had another does not start.",
@@ -128,11 +128,11 @@ findings! {
     PAIR_MISSING Warning "pair-missing",
         "{} asks for no code, and its other half does.",
         "sudo and sudo -i, su and su - have a file each: who is not asked by one uses the other.",
-        "Add the same lines to /etc/pam.d/{}.";
+        "countersignctl enable {}";
     POLICY_SERVICE Problem "policy-service",
         "A policy names {}, whose PAM stack never asks us.",
         "The policy reads as if {} were protected, and it is not.",
-        "Add our lines to /etc/pam.d/{}, or take it out of the policy.";
+        "countersignctl enable {}; or take it out of the policy";
     // ---- sshd ----
     SSHD_BROKEN Problem "sshd-broken",
         "sshd cannot read its own configuration.",
@@ -141,47 +141,47 @@ findings! {
     SSHD_NO_PAM Problem "sshd-no-pam",
         "sshd does not use PAM.",
         "Our module is never loaded, and nobody is asked for a code.",
-        "Write \"UsePAM yes\" and run: sshd -t && systemctl reload ssh";
+        "Write \"UsePAM yes\" and run: sshd -t && systemctl reload sshd";
     SSHD_NO_PROMPT Problem "sshd-no-prompt",
         "sshd offers no way to be asked for a code.",
         "The module can ask only by keyboard-interactive. People who must show a code cannot log in.",
-        "Write \"KbdInteractiveAuthentication yes\" and run: sshd -t && systemctl reload ssh";
+        "Write \"KbdInteractiveAuthentication yes\" and run: sshd -t && systemctl reload sshd";
     SSHD_KEY_ALONE Problem "sshd-key-alone",
         "sshd takes a key alone, and nothing asks for more.",
         "Such a login never enters the auth phase, where codes are asked for, and our account line, \
          which would refuse it, is not on its way.",
         "Write \"AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam\" \
-         and run: sshd -t && systemctl reload ssh";
+         and run: sshd -t && systemctl reload sshd";
     SSHD_GSSAPI_ALONE Problem "sshd-gssapi-alone",
         "sshd takes a Kerberos ticket alone, and nothing asks for more.",
         "Such a login never enters the auth phase, where codes are asked for, and our account line, \
          which would refuse it, is not on its way.",
         "Write \"gssapi-with-mic,keyboard-interactive:pam\" in AuthenticationMethods and run: \
-         sshd -t && systemctl reload ssh";
+         sshd -t && systemctl reload sshd";
     SSHD_HOSTBASED_ALONE Problem "sshd-hostbased-alone",
         "sshd takes another host's word alone, and nothing asks for more.",
         "Such a login never enters the auth phase, where codes are asked for, and our account line, \
          which would refuse it, is not on its way.",
         "Write \"hostbased,keyboard-interactive:pam\" in AuthenticationMethods and run: \
-         sshd -t && systemctl reload ssh";
+         sshd -t && systemctl reload sshd";
     SSHD_KEY_REFUSED Warning "sshd-key-refused",
         "sshd takes a key alone, and cannot ask for a code then.",
         "People who must show a code are refused with a key; others are in. Where only they come by \
          it, that is meant.",
         "Write \"AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam\" \
-         and run: sshd -t && systemctl reload ssh";
+         and run: sshd -t && systemctl reload sshd";
     SSHD_GSSAPI_REFUSED Warning "sshd-gssapi-refused",
         "sshd takes a Kerberos ticket alone, and cannot ask for a code then.",
         "People who must show a code are refused with a ticket; others are in. Where only they come \
          by it, that is meant.",
         "Write \"gssapi-with-mic,keyboard-interactive:pam\" in AuthenticationMethods and run: \
-         sshd -t && systemctl reload ssh";
+         sshd -t && systemctl reload sshd";
     SSHD_HOSTBASED_REFUSED Warning "sshd-hostbased-refused",
         "sshd takes another host's word alone, and cannot ask for a code then.",
         "People who must show a code are refused from there; others are in. Where only they come \
          by it, that is meant.",
         "Write \"hostbased,keyboard-interactive:pam\" in AuthenticationMethods and run: \
-         sshd -t && systemctl reload ssh";
+         sshd -t && systemctl reload sshd";
     STACK_NO_ACCOUNT Warning "stack-no-account",
         "The PAM stack of {} has our auth line and no account line.",
         "A login is never confirmed: an enrollment in it is thrown away, and keys are not checked at all.",
@@ -209,11 +209,11 @@ findings! {
     SSHD_GRACE Warning "sshd-grace",
         "sshd hangs up before our deadlines end.",
         "Who types slowly, or waits for mail, is cut off without a word.",
-        "Write \"LoginGraceTime 120\" and run: sshd -t && systemctl reload ssh";
+        "Write \"LoginGraceTime 120\" and run: sshd -t && systemctl reload sshd";
     SSHD_EMPTY Warning "sshd-empty-passwords",
         "sshd lets people in with an empty password.",
         "The code is then the only factor.",
-        "Write \"PermitEmptyPasswords no\" and run: sshd -t && systemctl reload ssh";
+        "Write \"PermitEmptyPasswords no\" and run: sshd -t && systemctl reload sshd";
     EMPTY_PASSWORD Warning "empty-password",
         "Somebody has an empty password, and PAM takes it for a first factor.",
         "The code is then the only factor, and its owner counts as known before it is asked for.",
@@ -226,7 +226,7 @@ findings! {
     ACTIVATION_MISSING Warning "activation-missing",
         "The bus cannot start the daemon.",
         "A login that comes before the daemon is refused instead of waiting for it.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     UNIT_REPLACED Warning "unit-replaced",
         "{} is replaced by a file of this host.",
         "The sandbox of the package, and its corrections, do not hold.",
@@ -242,15 +242,15 @@ findings! {
     POLKIT_ACTIONS_MISSING Warning "polkit-actions-missing",
         "polkit does not know our actions.",
         "Nobody but root can administer, and nobody can enroll from a shell.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     POLKIT_OWNER Warning "polkit-owner",
         "An action has lost its owner annotation.",
         "polkit answers the daemon only for actions that name it: it would say no to everybody.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     POLKIT_DEFAULTS Warning "polkit-defaults",
         "The defaults of polkit actions are not those that we ship.",
         "Whoever may reset a person's factors can become that person.",
-        "apt-get install --reinstall countersign";
+        "apt-get install --reinstall countersign, or: dnf reinstall countersign";
     SELINUX_DENIAL Warning "selinux-denial",
         "SELinux forbade something of ours.",
         "What is forbidden here may be a login, or the log of it.",
@@ -306,7 +306,7 @@ findings! {
     NOT_ENABLED Hint "not-enabled",
         "No PAM service asks for codes yet.",
         "The package is installed and nothing is switched on.",
-        "pam-auth-update --enable countersign";
+        "countersignctl enable sshd";
     NOTHING_ENFORCED Hint "nothing-enforced",
         "No policy asks for a second factor.",
         "Every policy is off, or only reports what it would do.",
@@ -314,7 +314,7 @@ findings! {
     SERVICES_WITHOUT Hint "services-without",
         "Services by which people come in, and that ask for no code.",
         "That may be meant. A service that is reached from outside should ask.",
-        "Add our lines to /etc/pam.d/SERVICE.";
+        "countersignctl enable SERVICE";
     STACK_FACTOR_UNSAID Hint "stack-factor-unsaid",
         "Our line for {} could say after_first_factor.",
         "The password was right whenever the line is reached. Without the word nobody can enroll there, \
@@ -323,11 +323,15 @@ findings! {
     SSHD_PASSWORD Hint "sshd-password-method",
         "sshd offers the method \"password\".",
         "It cannot show a second prompt: who must show a code and comes by it is refused.",
-        "Write \"PasswordAuthentication no\" and run: sshd -t && systemctl reload ssh";
+        "Write \"PasswordAuthentication no\" and run: sshd -t && systemctl reload sshd";
     FEW_CODES Hint "few-recovery-codes",
         "People with two recovery codes or fewer.",
         "They run out when they are needed most.",
         "countersignctl recovery-codes USER";
+    BACKUP_OLD Hint "backup-old",
+        "There is no backup that is younger than 30 days.",
+        "When this disk is gone, everybody enrolls anew. Restoring a backup keeps used codes used.",
+        "countersignctl backup FILE";
     LAPSES Hint "exemption-lapses",
         "Exemptions that end within a week.",
         "From then on these people are asked again.",
@@ -339,7 +343,7 @@ findings! {
     POLKIT_ABSENT Hint "polkit-absent",
         "There is no polkit.",
         "Nobody but root can administer, and nobody can enroll from a shell.",
-        "apt-get install polkitd";
+        "apt-get install polkitd, or: dnf install polkit";
     POLKIT_RULES Hint "polkit-rules",
         "Rules of polkit let somebody administer without a password.",
         "That may be meant. Whoever may reset a person's factors can become that person.",
@@ -357,6 +361,7 @@ findings! {
 // ---- evidence ----
 
 pub(crate) const NO_LINE: &str = "no line is needed at all";
+pub(crate) const NO_BACKUP: &str = "none was ever made";
 pub(crate) const NO_ADDRESS: &str = "the name has no address";
 pub(crate) const NO_SMTP: &str = "what answers is no mail server";
 pub(crate) const NOT_IN_PASSWD: &str = "/etc/passwd has no line \"countersign\"";

@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const SOON: i64 = 7 * 24 * 3600;
 /// Seconds that dates may be ahead of the clock before it is worth a word.
 const BEHIND: i64 = 24 * 3600;
+/// A backup that is older than this lacks people who came since.
+const OLD: i64 = 30 * 24 * 3600;
 /// Authenticators that must agree before it is this host's clock that is wrong.
 const WITNESSES: usize = 3;
 
@@ -53,6 +55,10 @@ pub async fn facts(host: &Host) -> Result<Vec<Fact>, Error> {
         if exempt.until - now.date < SOON {
             facts.push(one(fact::LAPSES, &exempt.name, exempt.until.to_string()));
         }
+    }
+    let backed_up = host.store.last_backup().await?;
+    if now.wall - backed_up > OLD && host.store.enrolled().await? > 0 {
+        facts.push(one(fact::BACKUP, "", backed_up.to_string()));
     }
     let behind = now.date - now.wall;
     if behind > BEHIND {

@@ -127,3 +127,28 @@ fn debians_include_fails_with_the_whole_file() {
     assert!(dir.read("u").refused);
     assert_eq!(faults(&outer), ["/etc/pam.d/s:2: includes \"gone\", which is not there"]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 60, ..Default::default() })]
+
+    /// Whatever stands in the files, there is an answer, and soon.
+    #[test]
+    fn any_text_is_read_to_an_end(
+        texts in proptest::collection::vec("((auth|account|-auth|@include|\\[|\\]|=|[0-9]|done|die|reset|success|default|include|substack|[ab]|#|\\\\|\\PC)[ \n\t]?){0,40}", 3)
+    ) {
+        let dir = Dir::of(&[("s", &texts[0]), ("a", &texts[1]), ("b", &texts[2])]);
+        let stacks = dir.read("s");
+        for phase in Phase::ALL {
+            let found = stacks.phase(phase).explore(&crate::stack::Assume::default());
+            assert!(found.is_complete() || stacks.phase(phase).entries.len() > 20);
+        }
+    }
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_keeps_nobody_waiting() {
+    let dir = Dir::of(&[("s", "@include pipe\n")]);
+    let pipe = dir.0.join("etc/pam.d/pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    assert!(matches!(dir.read("s").faults[0].problem, Problem::Unreadable(_, _)));
+}
