@@ -262,11 +262,13 @@ pub enum Throttle {
 pub struct Log {
     /// How long a row is kept: 30 to 3650 days.
     pub keep: Duration,
+    /// How many logins are kept: 1,000 to 100,000,000.
+    pub most: u32,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { keep: Duration::from_secs(400 * 24 * 60 * 60) }
+        Self { keep: Duration::from_secs(400 * 24 * 60 * 60), most: 1_000_000 }
     }
 }
 

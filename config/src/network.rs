@@ -35,6 +35,23 @@ impl Network {
         Self::Unknown,
     ];
 
+    /// Reads what somebody typed: an address, a network such as `10.8.0.0/16`, `local` or `unknown`.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        parse(text).map_err(|(wrong, right)| format!("{wrong}; {right}"))
+    }
+
+    /// Whether it is one address, `local` or `unknown`.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        match self {
+            Self::Cidr { address, prefix } => *prefix == width(*address),
+            Self::Local | Self::Unknown => true,
+        }
+    }
+
     /// Whether an address belongs to it. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is the
     /// IPv4 address that it maps; no address belongs to a class.
     #[must_use]

@@ -55,7 +55,7 @@ const RESET_KEYS: &[&str] = &["approvals"];
 /// The keys of `[reload]`.
 const RELOAD_KEYS: &[&str] = &["watch"];
 /// The keys of `[log]`.
-const LOG_KEYS: &[&str] = &["keep"];
+const LOG_KEYS: &[&str] = &["keep", "most"];
 
 /// A value and the place where it stands.
 #[derive(Debug)]
@@ -187,6 +187,7 @@ pub(crate) struct RawReload {
 #[derive(Debug)]
 pub(crate) struct RawLog {
     pub(crate) keep: Key<String>,
+    pub(crate) most: Key<i64>,
 }
 
 /// Reads the texts as one configuration; `None` when one is not TOML, which has been reported.
@@ -237,7 +238,10 @@ pub(crate) fn read(texts: &[&str], problems: &mut Report<'_>) -> Option<RawConfi
             .table("reset", "reset.", RESET_KEYS, |keys| RawReset { approvals: keys.integer("approvals") }),
         reload: top
             .table("reload", "reload.", RELOAD_KEYS, |keys| RawReload { watch: keys.boolean("watch") }),
-        log: top.table("log", "log.", LOG_KEYS, |keys| RawLog { keep: keys.string("keep") }),
+        log: top.table("log", "log.", LOG_KEYS, |keys| RawLog {
+            keep: keys.string("keep"),
+            most: keys.integer("most"),
+        }),
         policies: read_policies(blocks, problems),
     })
 }

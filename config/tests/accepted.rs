@@ -90,6 +90,7 @@ fn the_shipped_files_examples_are_valid() {
         "watch",
         "[log]",
         "keep",
+        "most",
     ];
     let (mut example, mut seen) = (String::new(), Vec::new());
     for line in text.lines() {
@@ -178,7 +179,7 @@ fn every_key() {
     assert_eq!(config.reset, Reset { approvals: 2 });
     assert_eq!(config.reload, Reload { watch: true });
     assert_eq!(config.throttle, Throttle::Pci);
-    assert_eq!(config.log, Log { keep: 90 * DAY });
+    assert_eq!(config.log, Log { keep: 90 * DAY, most: 50_000 });
     assert_eq!(config.sources, ["full.toml"]);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
@@ -226,7 +227,7 @@ fn defaults_are_the_strict_ones() {
     assert_eq!(config.reload, Reload { watch: false });
     assert_eq!(config.qr, Qr::Dark);
     assert_eq!(config.throttle, Throttle::Default);
-    assert_eq!(config.log, Log { keep: 400 * DAY });
+    assert_eq!(config.log, Log { keep: 400 * DAY, most: 1_000_000 });
 }
 
 #[test]

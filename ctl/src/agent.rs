@@ -48,7 +48,7 @@ impl Drop for Agent {
 fn may_ask(verb: &Verb) -> bool {
     match verb {
         Verb::Status(args) => args.user.is_some(),
-        Verb::Log(args) => args.user.is_some(),
+        Verb::Log(args) => args.verb.is_some() || args.logins.is_about_others(),
         Verb::Rename(args) => args.user.is_some(),
         Verb::Remove(args) => args.user.is_some(),
         Verb::Resync(args) => args.user.is_some(),

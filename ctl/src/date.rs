@@ -72,9 +72,32 @@ pub(crate) fn parse(text: &str) -> Result<Date, String> {
     Ok(if is_day { Date::Day(end) } else { Date::Moment(end) })
 }
 
+/// Reads a time of the past: `2026-11-22`, RFC 3339, or `2h` and `30d` ago.
+pub(crate) fn past(text: &str) -> Result<Date, String> {
+    if text.starts_with('+') {
+        return Err("a time in the future has no logins yet".to_owned());
+    }
+    if let Ok(seconds) = crate::cli::parse::span(text) {
+        return Ok(Date::In(-i64::try_from(seconds).unwrap_or(i64::MAX)));
+    }
+    parse(text).map_err(|_| {
+        "write a day such as 2026-11-22 (UTC), a moment such as 2026-11-22T18:00:00Z, or a time ago such as 2h or 30d"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_the_past() {
+        assert_eq!(past("2h"), Ok(Date::In(-7200)));
+        assert_eq!(past("2027-01-31"), Ok(Date::Day(1_801_440_000)));
+        for wrong in ["", "h", "+2h", "-2h", "yesterday", "2027-02-30"] {
+            assert!(past(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn days_moments_and_spans() {

@@ -28,6 +28,7 @@ mod keyfile;
 mod log;
 #[cfg(test)]
 mod manual;
+mod metrics;
 mod newfile;
 mod output;
 mod overrides;

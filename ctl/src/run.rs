@@ -9,8 +9,8 @@ use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
     accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, export,
-    factors, forget, import, invite, log, policy, recovery_codes, rekey, request_reset, require, reset,
-    restore, status, terminal, text, unlock, users,
+    factors, forget, import, invite, log, metrics, policy, recovery_codes, rekey, request_reset, require,
+    reset, restore, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -41,6 +41,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Require(args) => require::refuse_early(args)?,
         Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
         Verb::Approve(args) => approve::refuse_early(args)?,
+        Verb::Log(args) => log::refuse_early(args)?,
         // It says itself what it finds of the daemon.
         Verb::Doctor(args) => {
             doctor::refuse_early()?;
@@ -63,8 +64,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         | Verb::Backup(_)
         | Verb::Export(_)
         | Verb::Status(_)
-        | Verb::Log(_)
         | Verb::Users(_)
+        | Verb::Metrics(_)
         | Verb::RequestReset(_)
         | Verb::Import(_)
         | Verb::Unlock(_)
@@ -83,8 +84,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.verb {
         Verb::Enroll(args) => enroll::run(&manager, args).await,
         Verb::Status(args) => status::run(&manager, args).await,
-        Verb::Log(args) => log::run(&manager, args).await,
+        Verb::Log(args) => log::run(&manager, &cli.bus, *args).await,
         Verb::Users(args) => users::run(&manager, args).await,
+        Verb::Metrics(args) => metrics::run(&manager, &args).await,
         Verb::Reset(args) => reset::run(&manager, args).await,
         Verb::RequestReset(args) => request_reset::run(&manager, args).await,
         Verb::Approve(args) => approve::run(&manager, args).await,

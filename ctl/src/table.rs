@@ -17,6 +17,36 @@ pub(crate) struct Column {
 
 /// The lines of a table, title line first. Cells may be anything; what comes out is safe to show.
 pub(crate) fn lines(header: &[Column], rows: &[Vec<String>], screen: Screen) -> Vec<String> {
+    let table = Table::new(header, rows, screen);
+    [table.title()].into_iter().chain(rows.iter().map(|row| table.row(row))).collect()
+}
+
+/// A table whose rows come one after the other, and whose columns are as wide as its first rows want.
+pub(crate) struct Table {
+    titles: Vec<&'static str>,
+    widths: Vec<Option<usize>>,
+    screen: Screen,
+    ink: bool,
+}
+
+impl Table {
+    pub(crate) fn new(header: &[Column], first: &[Vec<String>], screen: Screen) -> Self {
+        let titles = header.iter().map(|column| column.title).collect();
+        let ink = screen.width.is_some() && terminal_has_colours();
+        Self { titles, widths: widths(header, first, screen), screen, ink }
+    }
+
+    pub(crate) fn title(&self) -> String {
+        line(&self.titles, &self.titles, &self.widths, self.screen, false)
+    }
+
+    pub(crate) fn row(&self, row: &[String]) -> String {
+        let row: Vec<String> = row.iter().map(|cell| self.screen.show(cell)).collect();
+        line(&self.titles, &row, &self.widths, self.screen, self.ink)
+    }
+}
+
+fn widths(header: &[Column], rows: &[Vec<String>], screen: Screen) -> Vec<Option<usize>> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| screen.show(cell)).collect()).collect();
     let natural: Vec<usize> = header
@@ -27,15 +57,10 @@ pub(crate) fn lines(header: &[Column], rows: &[Vec<String>], screen: Screen) -> 
             cells.chain([columns(column.title)]).max().unwrap_or_default()
         })
         .collect();
-    let widths = match screen.width {
+    match screen.width {
         None => natural.iter().copied().map(Some).collect(),
         Some(width) => fit(header, &natural, width),
-    };
-    let titles: Vec<&str> = header.iter().map(|column| column.title).collect();
-    let ink = screen.width.is_some() && terminal_has_colours();
-    let mut lines = vec![line(&titles, &titles, &widths, screen, false)];
-    lines.extend(rows.iter().map(|row| line(&titles, row, &widths, screen, ink)));
-    lines
+    }
 }
 
 /// Whether colours are wanted (no-color.org) and known. They repeat what a word says, and never say it alone.
@@ -96,7 +121,9 @@ fn line(
     for ((title, whole), width) in titles.iter().zip(cells).zip(widths) {
         let Some(width) = width else { continue };
         let whole = whole.as_ref();
-        let cell = cut(whole, *width, screen.utf8);
+        // What goes to a file is whole, also where the first rows were narrower.
+        let room = if screen.width.is_none() { usize::MAX } else { *width };
+        let cell = cut(whole, room, screen.utf8);
         // Blanks are written before the next cell, so that no line ends in them.
         if !cell.is_empty() {
             line.push_str(&" ".repeat(owed));

@@ -10,6 +10,7 @@ pub(crate) mod enable;
 mod factors;
 mod impact;
 mod import;
+mod log;
 mod overrides;
 mod policy;
 mod reset;
@@ -21,6 +22,7 @@ pub(crate) use backup::*;
 pub(crate) use factors::*;
 pub(crate) use impact::*;
 pub(crate) use import::*;
+pub(crate) use log::*;
 pub(crate) use overrides::*;
 pub(crate) use policy::*;
 pub(crate) use reset::*;
@@ -324,11 +326,6 @@ pub(crate) fn recovery_left(left: u32) -> String {
 }
 
 pub(crate) const NO_USERS: &str = "Nobody is enrolled. To enroll:  countersignctl enroll USER";
-pub(crate) const NO_LOGINS: &str = "No logins.";
-
-pub(crate) fn newest_only(limit: u64) -> String {
-    format!("(The newest {limit}. For more:  countersignctl log --limit N)")
-}
 
 // ---- unlock, forget ----
 

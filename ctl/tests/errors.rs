@@ -140,6 +140,8 @@ fn unserved() -> Vec<Case> {
             Pipe(""),
             &["log", "--json"],
         ),
+        ("a log that somebody changed", script(|s| s.broken = vec![broken()]), Pipe(""), &["log", "verify"]),
+        ("nobody to ask", served(), Pipe(""), &["log", "accept", "--reason", "ticket 7"]),
         ("no mailer", served(), Pipe(""), &["email", "test", "alice@example.org"]),
         (
             "sessions that nobody can end",
@@ -438,6 +440,11 @@ fn error_texts(folder: &Path, names: &mut BTreeMap<String, String>) {
             names.insert(name.to_owned(), path.display().to_string());
         }
     }
+}
+
+fn broken() -> countersign_protocol::manager::Broken {
+    let (what, row) = ("changed".to_owned(), "login".to_owned());
+    countersign_protocol::manager::Broken { what, row, id: 7, why: "the row is not what was written".into() }
 }
 
 /// Pieces of the literal text of a definition, long enough to know it by.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::in_force::{InForce, Policies};
 use crate::journal;
 use crate::mail::Post;
+use crate::meter::Meter;
 use crate::people::Directory;
 use crate::people::record::Records;
 use crate::seal::{Keys, Sealer};
@@ -34,6 +35,8 @@ pub struct Host {
     changing: Mutex<()>,
     /// Mail addresses in user records.
     pub records: Records,
+    /// What is counted.
+    pub meter: Arc<Meter>,
     /// The way to the mailer.
     pub post: Post,
     /// Held while the database is copied, or read back from a copy: one at a time.
@@ -87,9 +90,12 @@ impl Host {
     pub fn open(layout: Layout, config: &Path, also_owner: Option<u32>) -> Result<(Self, Closed), Error> {
         let key_file = read_key_file(&layout.key)?;
         let high_water = HighWater::default();
-        let (store, closed) = Store::open(layout.clone(), key_file.instance, high_water.clone())?;
+        let meter = Arc::new(Meter::default());
+        let (store, closed) =
+            Store::open(layout.clone(), key_file.instance, high_water.clone(), Arc::clone(&meter))?;
         let keys = Arc::new(keys_of(&store, &key_file, &layout)?);
         drop(key_file);
+        store.take_up_chain(Arc::clone(&keys))?;
         let overrides = Overrides::new(store.overrides_at_start()?);
         let clock = Clock::new(high_water)?;
         let host = Self {
@@ -101,6 +107,7 @@ impl Host {
             keys,
             clock,
             records: Records::default(),
+            meter,
             post: Post::default(),
             copying: Mutex::new(()),
             rekeying: Mutex::new(()),

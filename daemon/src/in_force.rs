@@ -186,10 +186,17 @@ impl Policies {
     /// the directory may come up later than we do.
     ///
     /// # Errors
-    /// `InvalidArgument` with every problem of a broken file. The running policy stays.
-    pub fn reload(&self, accept_weaker: bool, dry_run: bool, strict_groups: bool) -> Result<Reload, Error> {
+    /// `InvalidArgument` with every problem of a broken file, and those of `record`, which is told what
+    /// is about to change. The running policy stays.
+    pub fn reload(
+        &self,
+        accept_weaker: bool,
+        dry_run: bool,
+        strict_groups: bool,
+        record: impl FnOnce(String, String) -> Result<(), Error>,
+    ) -> Result<Reload, Error> {
         let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = self.try_reload(accept_weaker, dry_run, strict_groups);
+        let outcome = self.try_reload(accept_weaker, dry_run, strict_groups, record);
         if !dry_run {
             let trouble = match &outcome {
                 Err(e) => Some(e.text().to_owned()),
@@ -207,7 +214,13 @@ impl Policies {
         outcome
     }
 
-    fn try_reload(&self, accept_weaker: bool, dry_run: bool, strict_groups: bool) -> Result<Reload, Error> {
+    fn try_reload(
+        &self,
+        accept_weaker: bool,
+        dry_run: bool,
+        strict_groups: bool,
+        record: impl FnOnce(String, String) -> Result<(), Error>,
+    ) -> Result<Reload, Error> {
         let refused = |problems: countersign_config::Problems| Error::InvalidArgument(problems.to_string());
         let files = countersign_config::read(&self.file, self.also_owner).map_err(refused)?;
         let config = countersign_config::parse_all(&files).map_err(refused)?;
@@ -229,6 +242,7 @@ impl Policies {
         if !changed && !dry_run {
             journal::notice("policy unchanged", &[("hash", &next.config.hash)]);
         } else if applied && !dry_run {
+            record(in_words(&current.config, &[]), in_words(&next.config, &weaker))?;
             last_good::write(&self.layout, &self.keys, &files)?;
             journal::notice(
                 "policy applied",
@@ -258,6 +272,12 @@ fn warnings(config: &Config, clock: &Clock) -> Vec<String> {
 
 fn until_it_exists(group: &countersign_config::Problem) -> String {
     format!("{group}. Until it exists, everybody counts as a member")
+}
+
+/// A policy as the record of acts has it.
+fn in_words(config: &Config, weaker: &[String]) -> String {
+    let weaker = if weaker.is_empty() { String::new() } else { format!(", weaker: {}", weaker.join("; ")) };
+    format!("{} policies, hash {}{weaker}", config.policies.len(), config.hash)
 }
 
 fn weaker_trouble(weaker: &[String]) -> String {

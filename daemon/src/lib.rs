@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod act;
 mod admin;
 mod args;
 mod backup;
@@ -13,6 +14,7 @@ mod bus;
 mod clock;
 pub mod decide;
 mod error;
+mod event;
 mod host;
 mod in_force;
 mod journal;
@@ -20,6 +22,7 @@ mod last_good;
 mod login;
 mod mail;
 pub mod mailer;
+mod meter;
 mod notice_text;
 mod people;
 mod qr;

@@ -238,11 +238,48 @@ impl Keys {
         tag
     }
 
+    /// The key of the chains of the log.
+    #[must_use]
+    pub fn chain_key(&self) -> ChainKey {
+        ChainKey::of(&self.hash_key)
+    }
+
     /// The hash by which a typed invitation is compared with the one that is kept. What has not the
     /// shape of one (`None`) gets a hash that nothing has.
     #[must_use]
     pub fn invitation(&self, typed: Option<&Invitation>, uid: u32) -> [u8; 32] {
         typed.map_or_else(|| self.vouch("no invitation", b""), |code| self.vouch("invitation", &code.of(uid)))
+    }
+}
+
+/// Bytes of a keyed hash in the chains of the log.
+pub const LINK_BYTES: usize = 16;
+
+/// The key of the chains of the log. Cannot be printed.
+pub struct ChainKey(Hkdf<Sha256>);
+
+impl ChainKey {
+    /// What follows from the key of the hashes, which a change of the sealing key leaves as it is.
+    #[must_use]
+    pub fn of(hash_key: &[u8; 32]) -> Self {
+        Self(Hkdf::new(Some(b"countersign/1/chain"), hash_key))
+    }
+
+    /// A keyed hash of these fields, in this order, of something of this kind. HKDF-Expand of one block is
+    /// HMAC (RFC 5869, 2.3); each field goes in behind its length.
+    #[must_use]
+    pub fn tag(&self, kind: &str, fields: &[&[u8]]) -> [u8; LINK_BYTES] {
+        let mut content = Vec::with_capacity(256);
+        for field in [kind.as_bytes()].iter().chain(fields) {
+            content.extend_from_slice(&(field.len() as u64).to_be_bytes());
+            content.extend_from_slice(field);
+        }
+        let mut tag = [0; LINK_BYTES];
+        // It cannot fail for one block. If it did, nothing would ever match.
+        if self.0.expand(&content, &mut tag).is_err() {
+            return random::bytes().unwrap_or([0xff; LINK_BYTES]);
+        }
+        tag
     }
 }
 

@@ -5,7 +5,13 @@
 //!                                                                the clock is behind the latest date seen
 //! Status(s user)                                 -> person
 //! Users(b from_first, u after_uid, u limit)       -> a person     by uid; call again with the last uid seen
-//! Log(s user, x before_id, u limit)              -> a login      newest first; before_id 0 starts at the newest
+//! Log((sxxassss) which, (xx) from, u limit)      -> (a login (xx)) newest first, and where to go on; (0, 0) is the newest,
+//!                                                                and nowhere
+//! FollowLog((sxxassss) which, x after, u limit)  -> (a login x)  as they finish, and where to go on; below 0 is the end
+//! Acts((sxxas) which, x before, u limit)         -> (a act x)    newest first, and where to go on; 0 as for Log
+//! VerifyLog((ux) from, s noted)                  -> verified     a page; noted is empty or a link such as 12:0a1b...
+//! Metrics()                                      -> a sample
+//! AcceptLog(s reason)                                            what VerifyLog finds broken now is accepted
 //! Enroll(s user, s name, s proof, s invitation)  -> (sssss)      enrollment, uri, secret, issuer, account
 //! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
 //! CancelEnrollment(s enrollment)
@@ -513,6 +519,106 @@ pub struct Login {
     pub confirmed: bool,
 }
 
+/// Which logins are asked for. What is empty or 0 is not asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct WhichLogins {
+    /// The login name.
+    pub user: String,
+    /// Not begun before this, in seconds since 1970.
+    pub since: i64,
+    /// Begun before this, in seconds since 1970.
+    pub until: i64,
+    /// Any of these states.
+    pub states: Vec<String>,
+    /// The PAM service.
+    pub service: String,
+    /// An address, a network such as `10.8.0.0/16`, `local` or `unknown`.
+    pub from: String,
+    /// The policy that decided.
+    pub policy: String,
+}
+
+/// Which acts are asked for. What is empty or 0 is not asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct WhichActs {
+    /// By this login name, or about it.
+    pub user: String,
+    /// Not before this, in seconds since 1970.
+    pub since: i64,
+    /// Before this, in seconds since 1970.
+    pub until: i64,
+    /// Any of these methods.
+    pub verbs: Vec<String>,
+}
+
+/// Something that somebody did through this interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Act {
+    /// Its number, growing.
+    pub id: i64,
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// The method.
+    pub verb: String,
+    /// Who: their uid.
+    pub actor: u32,
+    /// Their login name; may be empty.
+    pub actor_name: String,
+    /// Who they were before any `su` or `sudo`, as a uid; -1 where the kernel does not say.
+    pub loginuid: i64,
+    /// The login name of the person it is about; empty for the host.
+    pub user: String,
+    /// Their uid; -1 for the host.
+    pub uid: i64,
+    /// How it was before, in words.
+    pub before: String,
+    /// How it is after, in words.
+    pub after: String,
+    /// Why, as they said; may be empty.
+    pub reason: String,
+}
+
+/// One measured value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Sample {
+    /// The name of the metric, as OpenMetrics writes it.
+    pub name: String,
+    /// Names and values of labels.
+    pub labels: Vec<(String, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// What a page of the log was found to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Verified {
+    /// Where to go on: 0 links, 1 logins, 2 acts, 3 nowhere.
+    pub part: u32,
+    /// Behind which row of that.
+    pub after: i64,
+    /// Rows that there are to prove in all.
+    pub rows: u64,
+    /// The last link, such as `12:0a1b...`: noted elsewhere, it proves later that nothing before it is gone.
+    pub last: String,
+    /// Logins up to this row are vouched for by nobody: an administrator accepted them as they were.
+    pub accepted: i64,
+    /// What is broken on this page.
+    pub broken: Vec<Broken>,
+}
+
+/// A place where the log is not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Broken {
+    /// `changed`, `missing`, `added` or `ends`.
+    pub what: String,
+    /// `login`, `act`, `link` or `log`.
+    pub row: String,
+    /// Its number.
+    pub id: i64,
+    /// In words.
+    pub why: String,
+}
+
 /// The client side of `Manager`.
 #[cfg(feature = "client")]
 #[zbus::proxy(
@@ -528,8 +634,25 @@ pub trait Manager {
     fn status(&self, user: &str) -> zbus::Result<Person>;
     /// A page of people who have a factor or are given time to get one, by uid, after `after_uid` (start: `from_first` true).
     fn users(&self, from_first: bool, after_uid: u32, limit: u32) -> zbus::Result<Vec<Person>>;
-    /// A page of the attempt log, newest first. An empty user is everybody; `before_id` 0 is from the newest.
-    fn log(&self, user: &str, before_id: i64, limit: u32) -> zbus::Result<Vec<Login>>;
+    /// A page of the attempt log, newest first, and where to go on: (0, 0) is the newest, and nowhere. A page
+    /// may be empty and not the last.
+    fn log(
+        &self,
+        which: &WhichLogins,
+        from: (i64, i64),
+        limit: u32,
+    ) -> zbus::Result<(Vec<Login>, (i64, i64))>;
+    /// Logins as they finish, after a place; below 0 gives none and the last place.
+    #[zbus(no_autostart)]
+    fn follow_log(&self, which: &WhichLogins, after: i64, limit: u32) -> zbus::Result<(Vec<Login>, i64)>;
+    /// A page of what people did through this interface, newest first, and where to go on, as for `log`.
+    fn acts(&self, which: &WhichActs, before: i64, limit: u32) -> zbus::Result<(Vec<Act>, i64)>;
+    /// Proves a page of the log, beginning at (0, 0). A link that was noted before is looked for in the first.
+    fn verify_log(&self, from: (u32, i64), noted: &str) -> zbus::Result<Verified>;
+    /// What is counted and measured.
+    fn metrics(&self) -> zbus::Result<Vec<Sample>>;
+    /// Accepts what is broken now; from here on the log is proven again.
+    fn accept_log(&self, reason: &str) -> zbus::Result<()>;
     /// Starts an enrollment: id, otpauth URI, secret (base32), issuer, account.
     fn enroll(
         &self,

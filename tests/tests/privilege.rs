@@ -1,5 +1,6 @@
 //! Who may do what: the methods on the bus by caller, the daemon's process, a flood by somebody local.
 
+use countersign_protocol::manager::{WhichActs, WhichLogins};
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH, error};
 use countersign_tests::caller::CallError;
 use countersign_tests::people::{ALICE, BOB, CAROL, DAEMON_UID, DAVE};
@@ -67,13 +68,18 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 45] = [
+const TABLE: [(&str, &str, &str); 50] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
     ("Login", "Confirm", "Root"),
     ("Login", "Respond", "Anyone"),
     ("Manager", "AcceptClock", "Root"),
+    ("Manager", "AcceptLog", "Root"),
+    ("Manager", "Acts", r#"Action("view-log")"#),
+    ("Manager", "FollowLog", r#"SelfOr("view-log")"#),
+    ("Manager", "Metrics", r#"Action("view-log")"#),
+    ("Manager", "VerifyLog", r#"Action("view-log")"#),
     ("Manager", "ApproveReset", r#"Other("approve-reset")"#),
     ("Manager", "ApplyPolicy", r#"Action("configure")"#),
     ("Manager", "PreviewEmail", r#"Action("configure")"#),
@@ -116,10 +122,11 @@ const TABLE: [(&str, &str, &str); 45] = [
 ];
 
 /// Methods that are about a person, whom polkit's rules may look at.
-const ABOUT: [&str; 18] = [
+const ABOUT: [&str; 19] = [
     "ConfirmAddress",
     "RemoveAddress",
     "SetAddress",
+    "FollowLog",
     "EndOverride",
     "Enroll",
     "Exempt",
@@ -164,7 +171,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Confirm" => with!((NO_ID, about, "bus-test")),
         "Check" => with!((about, "sshd", "192.0.2.1")),
         "Abandon" | "CancelEnrollment" => with!(NO_ID),
-        "HostStatus" | "Overrides" | "AcceptClock" | "Doctor" => with!(()),
+        "HostStatus" | "Metrics" | "Overrides" | "AcceptClock" | "Doctor" => with!(()),
         "Status" | "Forget" => with!(about),
         "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),
         "Exempt" | "Require" => with!((about, 4_102_444_800i64, "a test")),
@@ -210,7 +217,11 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "ViewRecoveryCodes" => with!((about, "a test")),
         "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
         "Users" => with!((true, 0u32, 10u32)),
-        "Log" => with!((about, 0i64, 10u32)),
+        "Log" => with!((logins_of(about), (0i64, 0i64), 10u32)),
+        "FollowLog" => with!((logins_of(about), 0i64, 10u32)),
+        "Acts" => with!((WhichActs::default(), 0i64, 10u32)),
+        "VerifyLog" => with!(((0u32, 0i64), "")),
+        "AcceptLog" => with!("a test"),
         "ImportFactor" => {
             let key: Vec<u8> = (100..120).collect();
             with!((about, ("app", key, 6u8, 30u32, -1i64, 0i64, Vec::<Vec<u8>>::new()), true, true))
@@ -223,6 +234,10 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Unlock" => with!((about, "a test")),
         other => panic!("{interface}.{other} is new: say here who may call it, and how"),
     }
+}
+
+fn logins_of(user: &str) -> WhichLogins {
+    WhichLogins { user: user.to_owned(), ..WhichLogins::default() }
 }
 
 /// Methods of our interfaces, as the daemon describes itself; anything else of ours is a failure.

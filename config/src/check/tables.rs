@@ -64,7 +64,9 @@ pub(super) fn reload(raw: Key<RawReload>) -> Option<Reload> {
 
 pub(super) fn log(raw: Key<RawLog>, problems: &mut Report<'_>) -> Option<Log> {
     open(raw, |raw| {
-        let keep = length(raw.keep, "log.keep", &KEEP, Log::default().keep, problems)?;
-        Some(Log { keep })
+        let default = Log::default();
+        let keep = length(raw.keep, "log.keep", &KEEP, default.keep, problems);
+        let most = number(raw.most, "log.most", Numbers::From(1_000..=100_000_000), default.most, problems);
+        Some(Log { keep: keep?, most: most? })
     })
 }

@@ -15,15 +15,8 @@ pub(crate) struct Status {
 }
 
 #[derive(Args)]
-pub(crate) struct Log {
-    /// Only logins of this person; without it, yours,
-    /// and for root those of everybody
-    #[arg(value_parser = user, verbatim_doc_comment)]
-    pub(crate) user: Option<String>,
-    /// Only the newest N [default: 100, all with --json]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) limit: Option<u64>,
-    /// One JSON object per line; times in seconds since 1970
+pub(crate) struct Metrics {
+    /// One JSON object per line: {name, labels, value}
     #[arg(long)]
     pub(crate) json: bool,
 }

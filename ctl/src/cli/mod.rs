@@ -6,7 +6,8 @@ mod email;
 mod enable;
 mod host;
 mod import;
-mod parse;
+mod log;
+pub(crate) mod parse;
 mod people;
 mod policy;
 mod reset;
@@ -23,8 +24,9 @@ pub(crate) use email::{
     Email, EmailConfirm, EmailPreview, EmailRemove, EmailSet, EmailShow, EmailTest, EmailVerb,
 };
 pub(crate) use enable::{Confirm, Disable, Enable, Rollback};
-pub(crate) use host::{Doctor, Log, Status};
+pub(crate) use host::{Doctor, Metrics, Status};
 pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, ImportVerb};
+pub(crate) use log::{Accept, Acts, Log, LogVerb, Logins, Verify};
 pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
 pub(crate) use policy::{From, PolicyApply, PolicyCheck, PolicyExplain, PolicyImpact, PolicyVerb};
 pub(crate) use reset::{Approve, Forget, RequestReset, Reset, Unlock};
@@ -66,9 +68,11 @@ pub(crate) enum Verb {
     /// Show the state of the daemon, or of USER
     Status(Status),
     /// Show logins, newest first
-    Log(Log),
+    Log(Box<Log>),
     /// Show people who have a factor, by uid
     Users(Users),
+    /// Print what is measured, as OpenMetrics text
+    Metrics(Metrics),
     /// Remove all factors of USER, for a lost phone
     Reset(Reset),
     /// Ask for a reset of USER, a colleague who lost the phone
@@ -162,6 +166,16 @@ mod tests {
         assert!(!usage(&["countersignctl", "approve", "--list", "--json"]));
         assert!(usage(&["countersignctl", "log", "--limit", "0"]));
         assert!(usage(&["countersignctl", "log", "-o"]));
+        assert!(usage(&["countersignctl", "log", "--state", "sleeping"]));
+        assert!(usage(&["countersignctl", "log", "--from", "host.example"]));
+        assert!(usage(&["countersignctl", "log", "--from", "10.1.2.3/8"]));
+        assert!(usage(&["countersignctl", "log", "--since", "yesterday"]));
+        assert!(usage(&["countersignctl", "log", "alice", "--user", "bob"]));
+        assert!(usage(&["countersignctl", "log", "alice", "--all"]));
+        assert!(usage(&["countersignctl", "log", "accept"]));
+        assert!(!usage(&["countersignctl", "log", "verify", "--json"]));
+        assert!(!usage(&["countersignctl", "log", "--user", "verify"]));
+        assert!(!usage(&["countersignctl", "log", "--state", "denied,locked", "--from", "10.0.0.0/8", "-f"]));
         assert!(usage(&["countersignctl", "email", "test"]));
         assert!(usage(&["countersignctl", "email", "test", "a@b\nBcc: c@d"]));
         assert!(!usage(&["countersignctl", "email"]));

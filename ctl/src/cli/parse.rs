@@ -32,7 +32,7 @@ pub(super) fn label(text: &str) -> Result<String, &'static str> {
 }
 
 /// Seconds, minutes, hours, days or weeks, in seconds; at most the ten years that a log is kept.
-pub(super) fn span(text: &str) -> Result<u64, &'static str> {
+pub(crate) fn span(text: &str) -> Result<u64, &'static str> {
     let wrong = "write a number and a unit, such as 30d, 12h or 2w";
     let unit = text.chars().next_back().ok_or(wrong)?;
     let seconds = match unit {
@@ -105,5 +105,31 @@ pub(super) fn reason(text: &str) -> Result<String, &'static str> {
         "" => Err("a reason is not empty"),
         text if text.chars().count() > 400 => Err("a reason has at most 400 characters"),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// The states of a login.
+const STATES: [&str; 8] =
+    ["asked", "verified", "denied", "locked", "skipped", "would-ask", "abandoned", "enrolled"];
+
+/// One of them.
+pub(super) fn state(text: &str) -> Result<String, String> {
+    if STATES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("the states are {}", STATES.join(", ")))
+}
+
+/// An address, a network or a class, as the daemon reads it too.
+pub(super) fn whence(text: &str) -> Result<String, String> {
+    countersign_config::Network::parse(text).map(|network| network.to_string())
+}
+
+/// A name out of the policy file or of a method.
+pub(super) fn policy(text: &str) -> Result<String, &'static str> {
+    match text.len() {
+        0 => Err("a name is not empty"),
+        1..=256 => Ok(text.to_owned()),
+        _ => Err("a name has at most 256 bytes"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use countersign_protocol::manager::{Login, ManagerProxy};
+use countersign_protocol::manager::{Login, ManagerProxy, WhichLogins};
 use serde::Serialize;
 
 use super::host::Host;
@@ -102,7 +102,7 @@ async fn since(manager: &ManagerProxy<'_>, row: i64) -> Result<Vec<Login>, Failu
     let mut logins: Vec<Login> = Vec::new();
     loop {
         let before = logins.last().map_or(0, |login| login.id);
-        let page = manager.log("", before, PAGE).await?;
+        let page = manager.log(&WhichLogins::default(), (before, 0), PAGE).await?.0;
         let done = page.is_empty() || page.iter().any(|login| login.id <= row);
         // Ids that do not fall would have us ask for ever.
         if before != 0 && page.iter().any(|login| login.id >= before) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use countersign_protocol::manager::{ManagerProxy, Person};
+use countersign_protocol::manager::{ManagerProxy, Person, WhichLogins};
 use nix::unistd::{Group, Uid, User};
 
 use super::host::Host;
@@ -65,7 +65,8 @@ pub(super) async fn facts(host: &Host, manager: &ManagerProxy<'_>) -> Result<(Fa
     for name in administrators() {
         people.entry(name.clone()).or_insert_with(|| candidate(&name, false, &shadow));
     }
-    let newest_login = manager.log("", 0, 1).await?.first().map_or(0, |login| login.id);
+    let newest_login =
+        manager.log(&WhichLogins::default(), (0, 0), 1).await?.0.first().map_or(0, |login| login.id);
     let root_can = shadow.get("root").is_none_or(|locked| !locked);
     let candidates = people.into_values().take(MOST).collect();
     Ok((Facts { candidates, root_can, newest_login }, problems))

@@ -29,7 +29,7 @@ mod undo;
 
 use std::io::IsTerminal;
 
-use countersign_protocol::manager::ManagerProxy;
+use countersign_protocol::manager::{ManagerProxy, WhichLogins};
 
 use self::files::replace_all;
 use self::host::Host;
@@ -119,7 +119,12 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), 
     }
     items.retain(|item| !item.changes.is_empty());
     // The probes are in the log, too; what comes after this row is somebody.
-    let newest = manager.log("", 0, 1).await?.first().map_or(facts.newest_login, |login| login.id);
+    let newest = manager
+        .log(&WhichLogins::default(), (0, 0), 1)
+        .await?
+        .0
+        .first()
+        .map_or(facts.newest_login, |login| login.id);
     let seconds = carry_out(&host, &items, &args, newest)?;
     report::finish(&items, &args, Some(seconds))
 }

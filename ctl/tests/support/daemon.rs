@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Applied, Confirmed, Explanation, Factor, ForeignFactor, Grace, Login, Notice, Override, Person,
-    ResetRequest, Rule, Stray,
+    Act, Applied, Broken, Confirmed, Explanation, Factor, ForeignFactor, Grace, Login, Notice, Override,
+    Person, ResetRequest, Rule, Sample, Stray, Verified, WhichActs, WhichLogins,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
@@ -22,6 +22,12 @@ pub const RECOVERY: &str = "abcd-efgh-jkmn-pq";
 /// What the daemon has and was asked.
 #[derive(Default)]
 pub struct Script {
+    /// What finishes while somebody follows, one row per call.
+    pub finishing: VecDeque<Login>,
+    /// Calls of FollowLog that fail first.
+    pub away: u32,
+    pub acts: Vec<Act>,
+    pub broken: Vec<Broken>,
     pub calls: Vec<String>,
     pub people: Vec<Person>,
     pub logins: Vec<Login>,
@@ -136,6 +142,15 @@ pub fn applied(applied: bool, weaker: &[&str]) -> Applied {
     }
 }
 
+/// What is asked beside whose and how much.
+fn question(which: &WhichLogins) -> String {
+    let WhichLogins { since, until, states, service, from, policy, .. } = which;
+    if *which == (WhichLogins { user: which.user.clone(), ..WhichLogins::default() }) {
+        return String::new();
+    }
+    format!(" {since} {until} {} {service} {from} {policy}", states.join(","))
+}
+
 pub fn login(id: i64, user: &str) -> Login {
     Login {
         id,
@@ -221,14 +236,63 @@ impl Manager {
             .collect()
     }
 
-    fn log(&self, user: &str, before_id: i64, limit: u32) -> Vec<Login> {
-        let script = self.note(format!("Log {user} {before_id} {limit}"));
+    fn log(&self, which: WhichLogins, from: (i64, i64), limit: u32) -> (Vec<Login>, (i64, i64)) {
+        let asked = question(&which);
+        let script = self.note(format!("Log {} {} {limit}{asked}", which.user, from.0));
         let all = script.logins.iter().rev();
-        all.filter(|one| user.is_empty() || one.user == user)
-            .filter(|one| before_id == 0 || script.repeat_pages || one.id < before_id)
+        let page: Vec<Login> = all
+            .filter(|one| which.user.is_empty() || one.user == which.user)
+            .filter(|one| from.0 == 0 || script.repeat_pages || one.id < from.0)
             .take(limit as usize)
             .cloned()
-            .collect()
+            .collect();
+        drop(which);
+        let last = page.len() < limit as usize && !script.repeat_pages;
+        let next = if last { (0, 0) } else { (page[page.len() - 1].id, 7) };
+        (page, next)
+    }
+
+    /// Rows beyond the first call finish one by one.
+    fn follow_log(&self, which: WhichLogins, after: i64, limit: u32) -> Result<(Vec<Login>, i64), Error> {
+        let asked = question(&which);
+        drop(which);
+        let mut script = self.note(format!("FollowLog {after} {limit}{asked}"));
+        if script.away > 0 {
+            script.away -= 1;
+            return Err(Error::Unavailable("the database cannot be read".into()));
+        }
+        if after < 0 {
+            return Ok((Vec::new(), 40));
+        }
+        let finished = script.finishing.pop_front();
+        let next = after + i64::from(u8::from(finished.is_some()));
+        Ok((finished.into_iter().collect(), next))
+    }
+
+    fn acts(&self, which: WhichActs, before: i64, limit: u32) -> (Vec<Act>, i64) {
+        let WhichActs { user, since, until, verbs } = which;
+        let script = self.note(format!("Acts {user} {since} {until} {verbs:?} {before} {limit}"));
+        let all = script.acts.iter().rev().filter(|act| before == 0 || act.id < before);
+        let page: Vec<Act> = all.take(limit as usize).cloned().collect();
+        let next = if page.len() < limit as usize { 0 } else { page[page.len() - 1].id };
+        (page, next)
+    }
+
+    fn verify_log(&self, from: (u32, i64), noted: &str) -> (Verified,) {
+        let script = self.note(format!("VerifyLog {} {} {noted}", from.0, from.1));
+        let broken = if from == (1, 0) { script.broken.clone() } else { Vec::new() };
+        let last = "12:000102030405060708090a0b0c0d0e0f".to_owned();
+        (Verified { part: from.0 + 1, after: 0, rows: 34, last, accepted: 0, broken },)
+    }
+
+    fn metrics(&self) -> Vec<Sample> {
+        drop(self.note("Metrics".into()));
+        let labels = vec![("state".to_owned(), "denied".to_owned())];
+        vec![Sample { name: "countersign_logins_total".into(), labels, value: 4.0 }]
+    }
+
+    fn accept_log(&self, reason: &str) {
+        drop(self.note(format!("AcceptLog {reason}")));
     }
 
     fn enroll(

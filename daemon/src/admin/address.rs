@@ -77,6 +77,7 @@ pub async fn set(
     reason: &str,
     right: Right,
 ) -> Result<String, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     if !is_address(address) {
         return Err(Error::InvalidArgument(
@@ -184,6 +185,7 @@ pub async fn remove(
     whom: &Target,
     reason: &str,
 ) -> Result<String, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     if acting.own && acting.proof.is_none() {
         return Err(needs_proof());

@@ -1,5 +1,6 @@
 //! Putting policies into force, and naming the open sessions that they mean to end.
 
+use crate::act::{self, Deed};
 use crate::decide::policy::{Decision, Source, Terms};
 use crate::error::Error;
 use crate::host::Host;
@@ -34,10 +35,7 @@ pub struct Apply {
 /// `InvalidArgument` with every problem of a broken file; the running policy stays.
 pub async fn apply(host: &Arc<Host>, bus: &Connection, what: Apply) -> Result<Applied, Error> {
     let Apply { accept_weaker, dry_run, now, strays } = what;
-    let policies = Arc::clone(host);
-    let reload = tokio::task::spawn_blocking(move || policies.policies.reload(accept_weaker, dry_run, true))
-        .await
-        .map_err(|_| Error::unavailable("applying the policy died"))??;
+    let reload = put(host, accept_weaker, dry_run, true, act::current().unwrap_or_default()).await?;
     let (sessions, sessions_trouble) = if reload.applied && (now || begins_at_once(&reload)) {
         not_passed(host, bus, &reload, now, strays).await?
     } else {
@@ -57,12 +55,28 @@ pub async fn apply(host: &Arc<Host>, bus: &Connection, what: Apply) -> Result<Ap
     })
 }
 
+/// Puts the file into force as part of an act, which is on record before it is done.
+async fn put(
+    host: &Arc<Host>,
+    accept_weaker: bool,
+    dry_run: bool,
+    strict_groups: bool,
+    deed: Deed,
+) -> Result<Reload, Error> {
+    let host = Arc::clone(host);
+    let reload = move || {
+        let record = |before, after| host.store.record(deed, before, after);
+        host.policies.reload(accept_weaker, dry_run, strict_groups, record)
+    };
+    tokio::task::spawn_blocking(reload).await.map_err(|_| Error::unavailable("applying the policy died"))?
+}
+
 /// SIGHUP, or a change on disk: the file into force if it is whole and no weaker. What went wrong is
 /// in the journal and in `status`.
 pub async fn reload(host: &Arc<Host>) {
-    let policies = Arc::clone(host);
-    let outcome = tokio::task::spawn_blocking(move || policies.policies.reload(false, false, false)).await;
-    if let Ok(Ok(reload)) = outcome {
+    let at = host.clock.now().map_or(0, |now| now.wall);
+    let deed = Deed { verb: "Reload".into(), at, reason: "the file or a signal".into(), ..Deed::default() };
+    if let Ok(reload) = put(host, false, false, false, deed).await {
         for warning in &reload.warnings {
             journal::warning("policy", &[("warning", warning)]);
         }

@@ -152,6 +152,7 @@ pub async fn confirm_enrollment(
     );
     // Nobody makes us compute ten hashes but with the right code of an enrollment that they began.
     let (pending, has_codes) = host.store.pending_enrollment(token, caller, now).await?;
+    crate::act::about(pending.uid, &pending.name);
     let right = first_code(&host.keys, &pending, &digits, skew, now)?.is_some();
     let (shown, codes) = if right && !has_codes {
         let (shown, codes) = recovery::generate(host, pending.uid).await?;
@@ -217,7 +218,11 @@ fn first_code(
 /// # Errors
 /// When the store cannot be written, or the id is no id.
 pub async fn cancel_enrollment(host: &Host, caller: u32, id: &str) -> Result<(), Error> {
-    host.store.cancel_enrollment(token_hash(&parse_id(id)?), caller).await
+    let token = token_hash(&parse_id(id)?);
+    if let Ok((pending, _)) = host.store.pending_enrollment(token, caller, host.clock.now()?).await {
+        crate::act::about(pending.uid, &pending.name);
+    }
+    host.store.cancel_enrollment(token, caller).await
 }
 
 fn parse_id(id: &str) -> Result<[u8; 16], Error> {

@@ -41,6 +41,7 @@ pub async fn remove(
     name: &str,
     reason: &str,
 ) -> Result<u32, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let owner = owner(acting, whom)?;
     if !acting.own {
@@ -141,6 +142,7 @@ pub async fn view_recovery_codes(
     whom: &Target,
     reason: &str,
 ) -> Result<Vec<Zeroizing<String>>, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let reason = reasonable(reason)?;
     if !host.in_force().config.recovery.viewable {

@@ -17,6 +17,7 @@ const LONGEST_REASON: usize = 500;
 /// `InvalidArgument` without a reason or for a date that is over or too far; `NotAuthorized` for
 /// oneself; `NotFound` for somebody who has no account now; `Unavailable` when the store cannot be written.
 pub async fn exempt(host: &Host, caller: u32, whom: &Target, until: i64, reason: &str) -> Result<(), Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let reason = checked(reason, "an exemption")?;
     if until <= now.date {
@@ -45,6 +46,7 @@ pub async fn exempt(host: &Host, caller: u32, whom: &Target, until: i64, reason:
 /// # Errors
 /// As [`exempt`], but the reason may be empty, and anybody may require it of themselves.
 pub async fn require(host: &Host, caller: u32, whom: &Target, by: i64, reason: &str) -> Result<(), Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let reason = if reason.trim().is_empty() { String::new() } else { checked(reason, "a requirement")? };
     if by != 0 && by <= now.date {
@@ -134,6 +136,7 @@ pub async fn end_override(
     what: &str,
     reason: &str,
 ) -> Result<u32, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let kind = Kind::parse(what)
         .ok_or_else(|| Error::InvalidArgument("what ends is either \"exempt\" or \"require\"".into()))?;

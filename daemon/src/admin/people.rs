@@ -24,6 +24,7 @@ pub async fn forget(host: &Host, whom: &Target) -> Result<u32, Error> {
 /// # Errors
 /// When the store cannot be written.
 pub async fn unlock(host: &Host, whom: &Target, reason: &str) -> Result<u32, Error> {
+    crate::act::because(reason);
     let now = host.clock.now()?;
     let lifted = host.store.unlock(whom.uid, host.cap(), now).await?;
     journal::notice(

@@ -4,9 +4,21 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
 
-/// Removes what is older than `log.keep` from the attempt log and from the notices, and enrollments
-/// whose logins are over.
+/// Ends logins that nobody can go on with, so that the log and who reads it need not wait for the hour.
+pub async fn end_overdue(host: &Host) {
+    let ended = match host.clock.now() {
+        Ok(now) => host.store.end_overdue(now).await,
+        Err(e) => Err(e.into()),
+    };
+    if let Err(e) = ended {
+        journal::warning("logins whose time is over were not ended, ignoring", &[("error", e.text())]);
+    }
+}
+
+/// Removes what is older than `log.keep` or more than `log.most` from the attempt log, what is older from
+/// the acts and the notices, and enrollments whose logins are over.
 pub async fn prune(host: &Host) {
+    end_overdue(host).await;
     let swept = match host.clock.now() {
         Ok(now) => match host.store.sweep_pending(now).await {
             Ok(_) => host.store.sweep_email(now).await,
@@ -33,14 +45,22 @@ pub async fn prune(host: &Host) {
 }
 
 async fn prune_all(host: &Host) -> Result<usize, Error> {
-    let keep = i64::try_from(host.in_force().config.log.keep.as_secs()).unwrap_or(i64::MAX);
-    let before = host.clock.now()?.wall.saturating_sub(keep);
+    let log = host.in_force().config.log;
+    let keep = i64::try_from(log.keep.as_secs()).unwrap_or(i64::MAX);
+    let now = host.clock.now()?;
+    let before = now.wall.saturating_sub(keep);
     let mut rows = 0;
     loop {
-        match host.store.prune(before).await? {
+        match host.store.prune(before, log.most, now).await? {
             0 => break,
             some => rows += some,
         }
+        tokio::task::yield_now().await;
+    }
+    while host.store.prune_links().await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    while host.store.prune_acts(before).await? > 0 {
         tokio::task::yield_now().await;
     }
     while host.store.prune_notices(before).await? > 0 {

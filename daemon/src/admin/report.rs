@@ -1,11 +1,11 @@
-//! Reading: one person, everybody, the attempt log, the daemon itself.
+//! Reading: one person, everybody, the daemon itself.
 
 use super::overrides::shown;
 use super::{PAGE, Target};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::host::Host;
-use countersign_protocol::manager::{Login, Person};
+use countersign_protocol::manager::Person;
 
 /// Version, configuration in words, policy hash, people enrolled, seconds by which the wall clock is
 /// behind the latest date that was seen. Where the file on disk is not what is in force, the words go on
@@ -53,21 +53,4 @@ pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Pe
     let now = host.clock.now()?;
     let people = host.store.people(after, limit.clamp(1, PAGE), host.view(), now).await?;
     Ok(people.into_iter().map(|person| with_overrides(host, person, now)).collect())
-}
-
-/// A page of the attempt log, newest first: everybody's, or that of one name, or of that one with
-/// this uid.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn log(
-    host: &Host,
-    user: &str,
-    only: Option<u32>,
-    before: i64,
-    limit: u32,
-) -> Result<Vec<Login>, Error> {
-    let now = host.clock.now()?;
-    let of = (!user.is_empty()).then(|| user.to_owned());
-    host.store.logins(of, only, before, limit.clamp(1, PAGE), now).await
 }

@@ -34,6 +34,7 @@ impl Doer {
 /// # Errors
 /// `InvalidArgument` without a reason, `NotAuthorized` for oneself, and where approvals are needed.
 pub async fn reset(host: &Host, by: &Doer, whom: &Target, reason: &str, alone: bool) -> Result<u32, Error> {
+    crate::act::because(reason);
     let reason = reason_of(reason)?;
     refuse_oneself(by, whom)?;
     refuse_without_approvals(host, by, whom, alone)?;
@@ -65,6 +66,7 @@ pub async fn request_reset(
     reason: &str,
     proof: &str,
 ) -> Result<u32, Error> {
+    crate::act::because(reason);
     let reason = reason_of(reason)?;
     refuse_oneself(by, whom)?;
     let proof = random::unhex(proof)
@@ -121,6 +123,7 @@ pub async fn approve_reset(host: &Host, by: &Doer, id: u32, whom: &Target) -> Re
 /// # Errors
 /// `InvalidArgument` without a reason, `NotFound` for no open request.
 pub async fn refuse_reset(host: &Host, by: &Doer, id: u32, whom: &Target, reason: &str) -> Result<(), Error> {
+    crate::act::because(reason);
     let reason = reason_of(reason)?;
     let now = host.clock.now()?;
     host.store.refuse_reset(id, stored(whom), by.actor.clone(), reason.to_owned(), now).await?;

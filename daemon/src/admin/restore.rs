@@ -71,6 +71,7 @@ pub async fn restore(host: &Host, file: File, key: Option<File>, how: Bring) -> 
 /// # Errors
 /// `InvalidArgument` without a reason.
 pub fn because(by: &Doer, reason: &str) -> Result<String, Error> {
+    crate::act::because(reason);
     Ok(format!("{}: {}", by.actor.name, reason_of(reason)?))
 }
 

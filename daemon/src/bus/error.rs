@@ -18,6 +18,7 @@ pub(crate) enum Refusal {
 
 impl From<Error> for Refusal {
     fn from(e: Error) -> Self {
+        crate::event::refused(&e);
         match e {
             Error::NotAuthorized(t) => Self::NotAuthorized(t),
             Error::NotFound(t) => Self::NotFound(t),

@@ -1,9 +1,11 @@
 //! The one gate: which caller may call which method. What is not in the table is refused.
 
 use super::authority::{Authority, Question};
+use super::loginuid;
 use crate::admin::Target;
 use crate::error::Error;
 use crate::host::Host;
+use crate::{act, people};
 use std::collections::HashMap;
 use zbus::Connection;
 use zbus::message::Header;
@@ -36,6 +38,11 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "Status", Who::SelfOr("view-log")),
     ("Manager", "Users", Who::Action("view-log")),
     ("Manager", "Log", Who::SelfOr("view-log")),
+    ("Manager", "FollowLog", Who::SelfOr("view-log")),
+    ("Manager", "Acts", Who::Action("view-log")),
+    ("Manager", "VerifyLog", Who::Action("view-log")),
+    ("Manager", "Metrics", Who::Action("view-log")),
+    ("Manager", "AcceptLog", Who::Root),
     ("Manager", "Enroll", Who::SelfOr("manage-users")),
     ("Manager", "ConfirmEnrollment", Who::Anyone),
     ("Manager", "CancelEnrollment", Who::Anyone),
@@ -74,6 +81,25 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ImportPeople", Who::Root),
 ];
 
+/// Methods of the Manager interface that only read, and show no secret. Every other one leaves a record.
+pub(super) const READS: &[&str] = &[
+    "HostStatus",
+    "Status",
+    "Users",
+    "Log",
+    "FollowLog",
+    "Acts",
+    "VerifyLog",
+    "Metrics",
+    "Doctor",
+    "LastBackup",
+    "PreviewEmail",
+    "ResetRequests",
+    "Overrides",
+    "ExplainPolicy",
+    "PolicyImpact",
+];
+
 /// Somebody who was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller {
@@ -93,10 +119,20 @@ pub(super) struct Caller {
 pub(super) async fn admit(bus: &Connection, header: &Header<'_>) -> Result<u32, Error> {
     let who = row(header)?;
     let uid = caller(bus, header).await?;
+    act::by(uid);
     match who {
-        Who::Anyone => Ok(uid),
-        Who::Root | Who::SelfOr(_) | Who::Action(_) if uid == 0 => Ok(uid),
-        Who::Root | Who::SelfOr(_) | Who::Action(_) | Who::Colleague | Who::Other(_) => Err(refused()),
+        Who::Anyone => {}
+        Who::Root | Who::SelfOr(_) | Who::Action(_) if uid == 0 => {}
+        Who::Root | Who::SelfOr(_) | Who::Action(_) | Who::Colleague | Who::Other(_) => return Err(refused()),
+    }
+    know(bus, header, uid).await;
+    Ok(uid)
+}
+
+/// Finds out who acts, for the record. Nothing is decided by it.
+async fn know(bus: &Connection, header: &Header<'_>, uid: u32) {
+    if act::current().is_some_and(|deed| deed.acts) {
+        act::known_as(people::name_of(uid).await, loginuid::of(bus, header).await);
     }
 }
 
@@ -111,6 +147,7 @@ impl Gate {
     pub(super) async fn admit(&self, bus: &Connection, header: &Header<'_>) -> Result<Caller, Error> {
         let who = row(header)?;
         let uid = caller(bus, header).await?;
+        act::by(uid);
         refuse_root(who, uid)?;
         match who {
             Who::Anyone | Who::Colleague => {}
@@ -120,6 +157,7 @@ impl Gate {
                 self.ask(bus, header, uid, action, HashMap::new()).await?;
             }
         }
+        know(bus, header, uid).await;
         Ok(Caller { uid, own: false })
     }
 
@@ -137,22 +175,26 @@ impl Gate {
     ) -> Result<(Caller, Target), Error> {
         let who = row(header)?;
         let uid = caller(bus, header).await?;
+        act::by(uid);
         if who == Who::Root && uid != 0 {
             return Err(refused());
         }
         refuse_root(who, uid)?;
         let target = whom.await?;
-        let own = target.is_uid(uid);
+        act::about(target.uid, &target.name);
+        let mut own = target.is_uid(uid);
         match who {
-            Who::Anyone | Who::Root | Who::Colleague => {}
-            _ if uid == 0 => return Ok((Caller { uid, own: false }, target)),
-            Who::SelfOr(_) if own => return Ok((Caller { uid, own: true }, target)),
+            Who::Anyone | Who::Root | Who::Colleague => own = false,
+            _ if uid == 0 => own = false,
+            Who::SelfOr(_) if own => {}
             Who::SelfOr(action) | Who::Action(action) | Who::Other(action) => {
+                own = false;
                 let details = details(host, &target).await;
                 self.ask(bus, header, uid, action, details).await?;
             }
         }
-        Ok((Caller { uid, own: false }, target))
+        know(bus, header, uid).await;
+        Ok((Caller { uid, own }, target))
     }
 
     /// Asks a caller who was let through for the password of their own account.

@@ -5,6 +5,7 @@ use super::fairness::Fairness;
 use super::gate::admit;
 use crate::host::Host;
 use crate::login::{self, BeginRequest, CheckRequest, LoginId};
+use crate::meter::Call;
 use countersign_protocol::login::{FirstFactor, Step};
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,9 +43,12 @@ impl Login {
         let first_factor = FirstFactor::parse(&first_factor);
         let request = BeginRequest { user, ruser, service, program, rhost, tty, first_factor };
         // Nothing is done for a caller, not even asking the account database, before this.
+        let begun = Instant::now();
         let caller = admit(bus, &header).await?;
-        self.1.admit(caller, Instant::now())?;
-        Ok(args(login::begin(&self.0, caller, request).await?.into_wire()))
+        self.1.admit(caller, begun)?;
+        let step = login::begin(&self.0, caller, request).await?;
+        self.0.meter.took(Call::Begin, begun.elapsed());
+        Ok(args(step.into_wire()))
     }
 
     /// One answer.
@@ -56,10 +60,13 @@ impl Login {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(String, String, Vec<(u32, String)>, Vec<(bool, String)>), Refusal> {
+        let begun = Instant::now();
         let answer = Zeroizing::new(answer);
         let caller = admit(bus, &header).await?;
         let id = LoginId::parse(login)?;
-        Ok(args(login::respond(&self.0, caller, id, &answer).await?.into_wire()))
+        let step = login::respond(&self.0, caller, id, &answer).await?;
+        self.0.meter.took(Call::Respond, begun.elapsed());
+        Ok(args(step.into_wire()))
     }
 
     /// The account phase after our own auth phase.
@@ -71,9 +78,12 @@ impl Login {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
+        let begun = Instant::now();
         let caller = admit(bus, &header).await?;
         let id = LoginId::parse(login)?;
-        Ok(login::confirm(&self.0, caller, id, user, service).await?.as_str().to_owned())
+        let verdict = login::confirm(&self.0, caller, id, user, service).await?;
+        self.0.meter.took(Call::Confirm, begun.elapsed());
+        Ok(verdict.as_str().to_owned())
     }
 
     /// The account phase of an ssh login without an auth phase.

@@ -56,16 +56,78 @@ impl Manager {
     }
 
     /// A page of the attempt log.
+    #[zbus(out_args("logins", "next"))]
     async fn log(
         &self,
-        user: &str,
-        before_id: i64,
+        which: wire::WhichLogins,
+        from: (i64, i64),
         limit: u32,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<Vec<wire::Login>, Refusal> {
-        let only = self.log_reader(bus, &header, user).await?;
-        Ok(admin::log(&self.0, user, only, before_id, limit).await?)
+    ) -> Result<(Vec<wire::Login>, (i64, i64)), Refusal> {
+        let only = self.log_reader(bus, &header, &which.user).await?;
+        Ok(admin::log(&self.0, which, only, from, limit).await?)
+    }
+
+    /// Logins as they finish.
+    #[zbus(out_args("logins", "next"))]
+    async fn follow_log(
+        &self,
+        which: wire::WhichLogins,
+        after: i64,
+        limit: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(Vec<wire::Login>, i64), Refusal> {
+        let only = self.log_reader(bus, &header, &which.user).await?;
+        Ok(admin::follow_log(&self.0, which, only, after, limit).await?)
+    }
+
+    /// A page of what was done through this interface.
+    #[zbus(out_args("acts", "next"))]
+    async fn acts(
+        &self,
+        which: wire::WhichActs,
+        before: i64,
+        limit: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(Vec<wire::Act>, i64), Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::acts(&self.0, which, before, limit).await?)
+    }
+
+    /// Proves a page of the log.
+    async fn verify_log(
+        &self,
+        from: (u32, i64),
+        noted: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(wire::Verified,), Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok((admin::verify_log(&self.0, from, noted).await?,))
+    }
+
+    /// What is counted and measured.
+    async fn metrics(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<wire::Sample>, Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::metrics(&self.0).await?)
+    }
+
+    /// Accepts what is broken in the log.
+    async fn accept_log(
+        &self,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::accept_log(&self.0, reason).await?)
     }
 
     /// Begins an enrollment.

@@ -9,6 +9,7 @@ mod gate;
 mod login;
 mod loginuid;
 mod manager;
+mod recorded;
 mod serve;
 
 pub(crate) use error::Refusal;

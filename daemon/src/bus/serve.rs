@@ -5,6 +5,7 @@ use super::fairness::Fairness;
 use super::gate::Gate;
 use super::login::Login;
 use super::manager::Manager;
+use super::recorded::Recorded;
 use crate::admin;
 use crate::error::Error;
 use crate::host::Host;
@@ -20,6 +21,8 @@ use zbus::connection::Builder;
 
 /// How often the attempt log is pruned.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+/// How often logins are ended that nobody went on with.
+const OVERDUE: Duration = Duration::from_secs(60);
 /// How long the end waits for calls that were taken; an answer waits for a letter 1.5 s at most.
 const PATIENCE_AT_END: Duration = Duration::from_secs(3);
 
@@ -35,7 +38,10 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let bus = Builder::address(address)
         .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host), Fairness::default()))
-        .serve_at(names::OBJECT_PATH, Manager(Arc::clone(&host), Gate(Authority::default())))
+        .serve_at(
+            names::OBJECT_PATH,
+            Recorded(Manager(Arc::clone(&host), Gate(Authority::default())), host.clock.clone()),
+        )
         .name(names::BUS_NAME)
         .allow_name_replacements(false)
         .replace_existing_names(false)
@@ -60,6 +66,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
     let mut watch = Watch::new(host.policies.file());
     // Not at the start: a host with a full disk starts without a write.
     let mut sweeping = tokio::time::interval_at(tokio::time::Instant::now() + HOUSEKEEPING, HOUSEKEEPING);
+    let mut overdue = tokio::time::interval_at(tokio::time::Instant::now() + OVERDUE, OVERDUE);
     loop {
         watch.follow(host.in_force().config.reload.watch);
         tokio::select! {
@@ -68,6 +75,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             _ = interrupt.recv() => break,
             _ = housekeeping.tick() => admin::prune(&host).await,
             _ = sweeping.tick() => admin::sweep(&host).await,
+            _ = overdue.tick() => admin::end_overdue(&host).await,
             _ = hangup.recv() => admin::reload(&host).await,
             () = watch.changed() => admin::reload(&host).await,
             // By `policy apply`: whether to watch may be another answer now.

@@ -178,12 +178,11 @@ async fn ask(
                 && (row.talk || (row.is_own() && !facts.has_codes()))
                 && reason.is_empty()
                 && email::unasked(&asking.terms, facts.authenticators > 0, question);
-            opened.map(|said| Begun { asking: question, later_until, reason, mails, said })
+            opened.map(|said| Begun { asking: question, later_until, mails, said })
         })
         .await?;
     let Said { verdict, messages } = reply.said;
     if verdict != Verdict::Ask {
-        note(&begun, verdict, reply.reason);
         return Ok(Step::end(id, verdict, messages));
     }
     if reply.mails {
@@ -218,7 +217,6 @@ struct Said {
 struct Begun {
     asking: Question,
     later_until: Option<i64>,
-    reason: &'static str,
     /// A code goes out unasked.
     mails: bool,
     said: Said,
@@ -358,17 +356,4 @@ async fn pass(
         None
     });
     Step::end(id, Verdict::NotRequired, told.into_iter().collect())
-}
-
-fn note(row: &LoginRow, verdict: Verdict, reason: &str) {
-    journal::notice(
-        "login",
-        &[
-            ("verdict", verdict.as_str()),
-            ("user", &row.user),
-            ("service", &row.service),
-            ("source", &row.source),
-            ("reason", reason),
-        ],
-    );
 }

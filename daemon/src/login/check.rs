@@ -112,12 +112,6 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
             Verdict::NotRequired
         }
     };
-    if verdict == Verdict::Deny {
-        journal::notice(
-            "login without a second factor refused",
-            &[("user", &shown.0), ("source", &shown.1), ("service", &request.service)],
-        );
-    }
     Ok(verdict)
 }
 

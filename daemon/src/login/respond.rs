@@ -15,7 +15,6 @@ use crate::journal;
 use crate::seal::{Keys, pending_row, scratch_hash};
 use crate::store::{AnswerRow, Answered, Evidence, Judged, OpenLogin, Pending, SealedTotp, StoredScratch};
 use countersign_config::Config;
-use countersign_protocol::login::Verdict;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -56,7 +55,7 @@ pub async fn respond(
     };
     let invitation = std::str::from_utf8(answer).ok().and_then(Invitation::parse);
     let evidence = Evidence { recovery, email: mailed, fresh: fresh.as_ref().map(|(_, hash)| *hash) };
-    let keys = Arc::clone(&host.keys);
+    let (keys, meter) = (Arc::clone(&host.keys), Arc::clone(&host.meter));
     let force = host.in_force();
     let limits = email::limits(&force.config.email);
     let answered = host
@@ -65,7 +64,12 @@ pub async fn respond(
             let facts = open_facts(&keys, &force.config, &typed, id, login, row)?;
             let asked_for = login.uid.filter(|_| login.at.asking == Asking::Invitation);
             let invitation = asked_for.map(|uid| keys.invitation(invitation.as_ref(), uid));
-            Ok(Judged { ruling: rule(&typed, &facts, now), invitation })
+            let ruling = rule(&typed, &facts, now);
+            if let Ruling::Totp { id, step } = ruling {
+                // Noted also where the commit then fails: the code was right all the same.
+                meter.ahead(ahead(&facts.authenticators, id, step, now));
+            }
+            Ok(Judged { ruling, invitation })
         })
         .await?;
     if let (Some(showing), Some(uid)) = (shows(&answered), answered.uid) {
@@ -88,15 +92,15 @@ pub async fn respond(
     if let (Ruling::Mail(order), Some((code, _))) = (answered.ruling, &fresh) {
         return Ok(email::answer(host, (id, caller), &answered, order, code, now).await);
     }
-    let step = tell(host, id, &answered, now);
-    if step.verdict != Verdict::Ask {
-        let [user, service, source] = &answered.whose;
-        journal::notice(
-            "login answered",
-            &[("verdict", step.verdict.as_str()), ("user", user), ("service", service), ("source", source)],
-        );
-    }
-    Ok(step)
+    Ok(tell(host, id, &answered, now))
+}
+
+/// By how many seconds an authenticator was ahead, beyond what is known of it, when its code of this step
+/// was right. Steps are as fine as it gets.
+fn ahead(authenticators: &[Authenticator], id: i64, step: i64, now: Moment) -> i64 {
+    let Some(app) = authenticators.iter().find(|app| app.id == id) else { return 0 };
+    let period = i64::from(app.period);
+    (step - (now.wall + app.drift).div_euclid(period)) * period
 }
 
 /// What must be made before the person can be asked on.

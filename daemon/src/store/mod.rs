@@ -4,11 +4,14 @@
 //! that wait together share one commit, each in a savepoint of its own, and no reply leaves before
 //! the commit is done.
 
+mod act;
 mod address;
 mod answer;
 mod backup;
 mod begin;
 mod carry;
+mod census;
+mod chain;
 mod doctor;
 mod email;
 mod enrollment;
@@ -29,6 +32,7 @@ mod pending;
 mod people;
 mod place;
 mod proof;
+mod prune;
 mod recovery;
 mod rekey;
 mod replay;
@@ -40,8 +44,10 @@ mod sessions;
 mod staged;
 mod tally;
 mod transfer;
+mod verify;
 mod worker;
 
+pub use act::WhichActs;
 pub use address::{Asked, NewAddress, Typed};
 pub use answer::{AnswerRow, Answered, Evidence, Judged, OpenLogin, SealedTotp, StoredScratch};
 pub use backup::schema_version;
@@ -57,6 +63,7 @@ pub use grace::Arrival;
 pub use import::{ImportRow, Imported};
 pub use kept::{read_own, replace_own};
 pub use letters::{Fresh, NewLetter, Placed, Queue, Taken, Told, Waiting};
+pub use log::{Position, Whence, Which};
 pub use notice::{Kind as NoticeKind, Noted, Untold};
 pub use pending::{NewPending, Pending, Proven};
 pub use people::View;

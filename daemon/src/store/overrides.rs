@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn overrides_at_start(&self) -> Result<Vec<Override>, Error> {
-        self.run_at_start(Durability::Kill, all)
+        self.run_blocking(Durability::Kill, all)
     }
 
     /// Keeps a decision about a person in place of an earlier one of its kind. A requirement ends the

@@ -4,6 +4,7 @@
 //! What happened after the copy was made is not known, so it is taken for the worst: codes of now count as
 //! used, recovery codes as known, and nobody is exempt.
 
+use super::chain::Chain;
 use super::files::{self, KeyFile, Layout, key_text};
 use super::instance::{self, Instance};
 use super::kept::replace_own;
@@ -11,10 +12,10 @@ use super::notice::{self, Kind as Notice};
 use super::staged::Staged;
 use super::{overrides, restore, rollback, schema};
 use crate::backup::Reader;
-use crate::clock::Moment;
+use crate::clock::{HighWater, Moment};
 use crate::error::Error;
 use crate::random;
-use crate::seal::Sealer;
+use crate::seal::{ChainKey, Sealer};
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -207,10 +208,20 @@ fn put(
     if mode != "delete" {
         return Err(Error::unavailable("the copy cannot be prepared"));
     }
+    let (copied, hash_key): (i64, Option<Vec<u8>>) =
+        db.query_row("SELECT generation, hash_key FROM meta", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let hash_key = match hash_key {
+        Some(sealed) => sealer.open_hash_key(&sealed)?,
+        None => sealer.usual_hash_key(),
+    };
+    // The log goes on where the copy ended, and logins that end here are in it.
+    let mut chain = Chain::open(&mut db, ChainKey::of(&hash_key), copied, &HighWater::default())?;
     let tx = db.transaction()?;
     let placed = make_safe(&tx, keep_codes, taken, now)?;
     tx.execute("UPDATE meta SET generation = ?1 WHERE id = 1", [generation])?;
+    chain.seal(&tx, generation)?;
     tx.commit()?;
+    drop(chain);
     db.close().map_err(|(_, e)| e)?;
     let text = instance::text(&sealer.instance(), generation, generation);
     replace_own(&layout.instance(), text.as_bytes())?;

@@ -30,7 +30,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn sealed_by_at_start(&self) -> Result<SealedBy, Error> {
-        self.run_at_start(Durability::Kill, |db| {
+        self.run_blocking(Durability::Kill, |db| {
             Ok(db.query_row("SELECT sealed_by, hash_key FROM meta WHERE id = 1", [], |r| {
                 Ok(SealedBy { fingerprint: r.get(0)?, hash_key: r.get(1)? })
             })?)

@@ -5,10 +5,10 @@
 
 use super::files::{self, Layout};
 use super::instance::{self, Instance};
-use super::rollback;
+use super::{chain, rollback};
 use crate::error::Error;
 use crate::random;
-use crate::seal::{Fingerprint, INSTANCE_BYTES, Keys, MASTER_BYTES};
+use crate::seal::{INSTANCE_BYTES, Keys, MASTER_BYTES};
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, User, fchown, geteuid};
 use rusqlite::config::DbConfig;
@@ -49,8 +49,7 @@ pub fn init(layout: &Layout, now: i64) -> Result<(), Error> {
     let owner = create_state_dir(&layout.state)?;
     let id: [u8; INSTANCE_BYTES] = random::bytes()?;
     let key = zeroize::Zeroizing::new(random::bytes::<MASTER_BYTES>()?);
-    let sealed_by = Keys::derive(&key, id)?.fingerprint();
-    create_database(layout, &id, &sealed_by, now)?;
+    create_database(layout, &id, &Keys::derive(&key, id)?, now)?;
     give(&layout.database(), owner)?;
     write_new(&layout.instance(), instance::text(&id, 0, 0).as_bytes(), 0o600, Some(owner))?;
     // The key comes last: with it missing nothing starts, so a half-done init is never used.
@@ -117,12 +116,7 @@ pub(super) fn write_new(
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| unwritable(&e))
 }
 
-fn create_database(
-    layout: &Layout,
-    id: &[u8; INSTANCE_BYTES],
-    sealed_by: &Fingerprint,
-    now: i64,
-) -> Result<(), Error> {
+fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], keys: &Keys, now: i64) -> Result<(), Error> {
     write_new(&layout.database(), b"", 0o600, None)?;
     let mut db = Connection::open_with_flags(
         layout.database(),
@@ -136,8 +130,9 @@ fn create_database(
     }
     tx.execute(
         "INSERT INTO meta (id, instance, generation, created, sealed_by) VALUES (1, ?1, 0, ?2, ?3)",
-        (random::hex(id), now, sealed_by),
+        (random::hex(id), now, keys.fingerprint()),
     )?;
+    chain::create(&tx, &keys.chain_key())?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", latest())?;
     tx.commit()?;

@@ -8,6 +8,13 @@ use rusqlite::{Connection, OptionalExtension};
 /// Seconds after which a source's failures are dropped: sources are anybody's to invent.
 const SOURCE_KEPT: i64 = 2 * 24 * 3600;
 
+/// The lane of a word in the database.
+pub(super) fn lane_of(word: &str) -> Option<Lane> {
+    [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery, Lane::Source, Lane::All]
+        .into_iter()
+        .find(|lane| lane.as_str() == word)
+}
+
 /// Whose failures a tally counts.
 pub(super) fn of_person(uid: u32) -> String {
     format!("uid:{uid}")

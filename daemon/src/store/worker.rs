@@ -4,12 +4,15 @@
 //! commits once, and only then lets the replies go. After a failed commit nobody gets what they
 //! asked for, and the connection is opened and proven anew.
 
+use super::chain::{Added, Chain};
 use super::files::{self, InPlace, Layout};
 use super::instance::Instance;
-use super::{notice, schema};
+use super::{act, notice, schema};
 use crate::clock::HighWater;
 use crate::error::Error;
-use crate::seal::INSTANCE_BYTES;
+use crate::event;
+use crate::meter::Meter;
+use crate::seal::{INSTANCE_BYTES, Keys};
 use rusqlite::Connection;
 use std::fs::File;
 use std::sync::Arc;
@@ -81,6 +84,7 @@ impl Store {
         layout: Layout,
         expected: [u8; INSTANCE_BYTES],
         high_water: HighWater,
+        meter: Arc<Meter>,
     ) -> Result<(Self, Closed), Error> {
         layout.check_state_dir()?;
         let mut instance = Instance::open(&layout.instance())?;
@@ -91,12 +95,13 @@ impl Store {
                 layout.instance().display()
             )));
         }
-        let session = Session::open(&layout, &mut instance, &high_water)?;
+        let session = Session::open(&layout, &mut instance, &high_water, None)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let (open, closed) = channel();
         let noticed = Arc::new(Notify::new());
         let tell = Arc::clone(&noticed);
-        let worker = Worker { layout, instance, high_water, session: Ok(session), noticed: tell };
+        let worker =
+            Worker { layout, instance, high_water, keys: None, meter, session: Ok(session), noticed: tell };
         std::thread::Builder::new().name("store".into()).spawn(move || worker.serve(&jobs, open))?;
         Ok((Self { queue, noticed }, Closed(closed)))
     }
@@ -106,8 +111,33 @@ impl Store {
         self.noticed.notified().await;
     }
 
-    /// Runs one use case in a transaction and waits for the commit.
+    /// Runs one use case in a transaction and waits for the commit. What it changes as part of a call on
+    /// the Manager interface is recorded.
     pub(super) async fn run<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        match crate::act::current() {
+            Some(deed) => {
+                let (done, changed) = self
+                    .run_unrecorded(durability, move |db| {
+                        let changes = db.total_changes();
+                        let done = act::recorded(db, &deed, work)?;
+                        Ok((done, db.total_changes() != changes))
+                    })
+                    .await?;
+                if changed {
+                    crate::act::recorded();
+                }
+                Ok(done)
+            }
+            None => self.run_unrecorded(durability, work).await,
+        }
+    }
+
+    /// The same without a record.
+    pub(super) async fn run_unrecorded<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -115,8 +145,8 @@ impl Store {
         self.send(durability, work)?.await.map_err(|_| gave_no_answer())?
     }
 
-    /// The same for the start of the daemon, when nothing else runs yet. Blocks.
-    pub(super) fn run_at_start<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
+    /// The same for threads that may wait: at the start of the daemon, and where files are read. Unrecorded.
+    pub(super) fn run_blocking<T, F>(&self, durability: Durability, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -161,6 +191,23 @@ impl Store {
         receive.await.map_err(|_| gave_no_answer())?
     }
 
+    /// Takes the chains of the log up, once the keys are known. Nothing can be written before. Blocks.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn take_up_chain(&self, keys: Arc<Keys>) -> Result<(), Error> {
+        let (send, receive) = oneshot::channel();
+        self.put(Job::Between(Box::new(move |worker| {
+            let done = match &mut worker.session {
+                Ok(session) => session.take_up_chain(&keys, &worker.high_water),
+                Err(e) => Err(e.clone()),
+            };
+            worker.keys = Some(keys);
+            let _ = send.send(done);
+        })))?;
+        receive.blocking_recv().map_err(|_| gave_no_answer())?
+    }
+
     /// The same where nobody waits for it.
     pub(super) fn between_unwatched(&self, work: impl FnOnce(&mut Session) + Send + 'static) {
         let job = Job::Between(Box::new(|worker| {
@@ -198,10 +245,19 @@ pub(super) struct Session {
     high_water: i64,
     /// The last notice that the journal knows.
     noted: i64,
+    /// The generation that it was opened with.
+    generation: i64,
+    /// `None` until the keys are known, which follow from what is in the database; nothing is written before.
+    chain: Option<Chain>,
 }
 
 impl Session {
-    fn open(layout: &Layout, instance: &mut Instance, clock: &HighWater) -> Result<Self, Error> {
+    fn open(
+        layout: &Layout,
+        instance: &mut Instance,
+        clock: &HighWater,
+        keys: Option<&Keys>,
+    ) -> Result<Self, Error> {
         let file = files::open_own(&layout.database(), false)?;
         let (db, generation) = schema::open(layout, instance)?;
         // We were killed between a commit and its note: catch up.
@@ -217,7 +273,26 @@ impl Session {
         clock.raise(high_water);
         let noted = notice::last(&db)?;
         let files = InPlace::new(layout.clone())?;
-        Ok(Self { db, file, files, still: None, synchronous: None, high_water, noted })
+        let mut session = Self {
+            db,
+            file,
+            files,
+            still: None,
+            synchronous: None,
+            high_water,
+            noted,
+            generation,
+            chain: None,
+        };
+        if let Some(keys) = keys {
+            session.take_up_chain(keys, clock)?;
+        }
+        Ok(session)
+    }
+
+    fn take_up_chain(&mut self, keys: &Keys, clock: &HighWater) -> Result<(), Error> {
+        self.chain = Some(Chain::open(&mut self.db, keys.chain_key(), self.generation, clock)?);
+        Ok(())
     }
 
     /// Part of whatever transaction comes next, once a minute. Earlier than before is what an
@@ -251,6 +326,8 @@ struct Worker {
     layout: Layout,
     instance: Instance,
     high_water: HighWater,
+    keys: Option<Arc<Keys>>,
+    meter: Arc<Meter>,
     session: Result<Session, Error>,
     noticed: Arc<Notify>,
 }
@@ -296,7 +373,8 @@ impl Worker {
     /// The open database, opened anew where it was given up, if its files are still those on disk.
     fn ready(&mut self) -> Result<&mut Session, Error> {
         if self.session.is_err() {
-            self.session = Session::open(&self.layout, &mut self.instance, &self.high_water);
+            let keys = self.keys.as_deref();
+            self.session = Session::open(&self.layout, &mut self.instance, &self.high_water, keys);
         }
         let session = self.session.as_mut().map_err(|e| e.clone())?;
         self.instance.check()?;
@@ -315,7 +393,7 @@ impl Worker {
             s.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             Ok(())
         });
-        let Self { instance, session, high_water, noticed, .. } = self;
+        let Self { instance, session, high_water, meter, noticed, .. } = self;
         let session = match begun.and_then(|()| session.as_mut().map_err(|e| e.clone())) {
             Ok(session) => session,
             Err(e) => {
@@ -330,8 +408,15 @@ impl Worker {
             replies.push(run_one(&session.db, case, shared)?);
         }
         let changed = session.db.total_changes() != changes;
+        let generation = instance.generation + i64::from(durability == Durability::Power);
+        let mut added = Vec::new();
         if changed {
             session.keep_high_water(high_water.latest())?;
+        }
+        if changed || durability == Durability::Power {
+            let chain =
+                session.chain.as_mut().ok_or_else(|| Error::unavailable("the log is not open yet"))?;
+            added = chain.seal(&session.db, generation)?;
         }
         commit(session, instance, durability)?;
         session.let_go_if_long();
@@ -341,7 +426,20 @@ impl Worker {
             }
             session.noted = last;
         }
+        added.iter().for_each(|one| tell(one, meter));
         Ok(())
+    }
+}
+
+/// Says to the journal what a commit added to the log, and counts it. It never waits for the journal.
+fn tell(added: &Added, meter: &Meter) {
+    match added {
+        Added::Login(login, caller, first, link) => {
+            if event::login(login, *caller, *first, link) {
+                meter.ended(login);
+            }
+        }
+        Added::Act(act, link) => event::act(act, link),
     }
 }
 

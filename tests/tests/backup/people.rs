@@ -148,3 +148,25 @@ fn adm_02_the_daemon_hands_out_nothing_unsealed() {
         assert!(reply.as_ref().is_err_and(|e| e.text.contains("do not open")), "byte {at}: {reply:?}");
     }
 }
+
+/// ADM-01: both leave one act.
+#[test]
+fn adm_01_people_who_go_and_come_are_on_record() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::with_clock();
+    let _alice = t.daemon.enroll("alice");
+    let acts = |daemon: &Daemon| {
+        let acts = daemon.ctl().run(&["log", "acts", "--json"]).ok().json();
+        acts.iter()
+            .map(|act| format!("{} {}", act["verb"], act["reason"]).replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    let place = Place::new();
+    let file = export(&t.daemon, &place, "people", &["alice"]);
+    assert_eq!(acts(&t.daemon)[..2], ["ExportPeople a move", "ConfirmEnrollment "]);
+    let (other, _bus) = another(&t);
+    let _ = import(&other, &place, &file, &["--dry-run"]);
+    assert_eq!(acts(&other), [""; 0]);
+    let _ = import(&other, &place, &file, &[]);
+    assert_eq!(acts(&other), ["ImportPeople a move"]);
+}

@@ -4,6 +4,7 @@ mod automation;
 mod doctor;
 mod elevation;
 mod enable;
+mod events;
 mod hardening;
 mod life;
 mod logins;

@@ -7,7 +7,7 @@ use countersign_tests::{Code, Fixture, Wire, require};
 use std::collections::HashMap;
 use zbus::{ObjectPath, Structure, Variant};
 
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 23] = [
     "Begin",
     "Respond",
     "Confirm",
@@ -17,6 +17,9 @@ const METHODS: [&str; 20] = [
     "Status",
     "Users",
     "Log",
+    "FollowLog",
+    "Acts",
+    "VerifyLog",
     "Enroll",
     "ConfirmEnrollment",
     "CancelEnrollment",
@@ -87,7 +90,8 @@ impl Dice {
             "Begin" => 7,
             "Confirm" | "Check" | "RequestReset" => 3,
             "Reset" | "Unlock" => 2,
-            "HostStatus" | "Users" | "ResetRequests" | "ApproveReset" | "RefuseReset" => 0,
+            "HostStatus" | "Users" | "Log" | "FollowLog" | "Acts" | "VerifyLog" | "ResetRequests"
+            | "ApproveReset" | "RefuseReset" => 0,
             _ => 1,
         };
         let mut fields: Vec<_> = (0..words).map(|_| Variant::from(self.word())).collect();
@@ -95,14 +99,50 @@ impl Dice {
             "Users" => fields.push(Variant::from(self.below(2) == 0)),
             "Reset" => fields.push(Variant::from(self.below(2) == 0)),
             "ApproveReset" | "RefuseReset" => fields.push(Variant::from(self.below(4) as u32)),
-            "Log" => fields.push(Variant::from(-(self.below(1 << 40) as i64))),
+            "Log" => {
+                let odd = -(self.below(1 << 40) as i64);
+                let words = vec![self.word(); self.below(3)];
+                fields.push(Variant::from((
+                    self.word(),
+                    odd,
+                    odd,
+                    words,
+                    self.word(),
+                    self.word(),
+                    self.word(),
+                )));
+                fields.push(Variant::from((odd, odd)));
+            }
+            "FollowLog" => {
+                let odd = self.below(1 << 40) as i64;
+                let words = vec![self.word(); self.below(3)];
+                fields.push(Variant::from((
+                    self.word(),
+                    odd,
+                    -odd,
+                    words,
+                    self.word(),
+                    self.word(),
+                    self.word(),
+                )));
+                fields.push(Variant::from(-odd));
+            }
+            "Acts" => {
+                let odd = self.below(1 << 40) as i64;
+                fields.push(Variant::from((self.word(), odd, -odd, vec![self.word(); self.below(3)])));
+                fields.push(Variant::from(-odd));
+            }
+            "VerifyLog" => {
+                fields.push(Variant::from((self.below(6) as u32, -(self.below(1 << 40) as i64))));
+                fields.push(Variant::from(self.word()));
+            }
             "Respond" | "ConfirmEnrollment" => fields.push(Variant::from(self.word().into_bytes())),
             _ => {}
         }
         if member == "RefuseReset" {
             fields.push(Variant::from(self.word()));
         }
-        if matches!(member, "Users" | "Log") {
+        if matches!(member, "Users" | "Log" | "FollowLog" | "Acts") {
             fields.resize_with(3, || Variant::from(self.below(1 << 32) as u32));
         }
         fields

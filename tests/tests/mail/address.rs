@@ -441,3 +441,25 @@ fn impact_counts_an_address_as_the_factor_that_it_is() {
     let bob = changes.iter().find(|one| one["user"] == "bob").unwrap_or_else(|| panic!("{said}"));
     assert_eq!([&bob["before"], &bob["after"]], ["asked", "enrolls"], "{said}");
 }
+
+/// ADM-01: each of the three leaves one act, which has the address masked.
+#[test]
+fn adm_01_setting_confirming_and_removing_an_address_leave_one_act_each() {
+    require!(Root, Staged("countersign-mailer"), Staged("countersignd"), Staged("countersignctl"));
+    let t = start(BOTH, "");
+    let _app = t.daemon.enroll("alice");
+    let before = t.daemon.ctl().run(&["log", "acts", "--json"]).ok().json().len();
+    set_by_root(&t, "alice", "private@example.org", 1);
+    done(&t.daemon, &["email", "remove", "alice", "--reason", "left", "--yes"]);
+    let acts = t.daemon.ctl().run(&["log", "acts", "alice", "--json"]).ok().json();
+    let all = t.daemon.ctl().run(&["log", "acts", "--json"]).ok().json();
+    assert_eq!(all.len(), before + 3, "{all:#?}");
+    let verbs: Vec<&str> = acts.iter().take(3).filter_map(|act| act["verb"].as_str()).collect();
+    assert_eq!(verbs, ["RemoveAddress", "ConfirmAddress", "SetAddress"]);
+    let after = |n: usize| acts[n]["after"].as_str().expect("text").to_owned();
+    assert!(after(2).contains("address p***@example.org waits for its code"), "{}", after(2));
+    assert!(after(1).contains("address p***@example.org") && !after(1).contains("waits"), "{}", after(1));
+    assert!(!after(0).contains("address"), "{}", after(0));
+    assert_eq!((acts[2]["reason"].as_str(), acts[0]["reason"].as_str()), (Some("a test"), Some("left")));
+    assert!(!t.daemon.said().contains("private@example.org"), "{}", t.daemon.said());
+}

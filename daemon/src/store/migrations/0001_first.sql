@@ -134,10 +134,68 @@ CREATE TABLE login (
     asking       TEXT    NOT NULL DEFAULT 'code',
     misses       INTEGER NOT NULL DEFAULT 0,
     may_enroll   INTEGER NOT NULL DEFAULT 0,
-    later_until  INTEGER
+    later_until  INTEGER,
+    -- Its last link in the chain; 0 while it is asked.
+    link         INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX login_by_token ON login (token) WHERE token IS NOT NULL;
+-- What the log is filtered by. Every index ends with the id. Most logins are asked, verified or
+-- skipped: who looks for those finds them without one.
 CREATE INDEX login_by_user ON login (user, id);
+CREATE INDEX login_by_source ON login (source);
+CREATE INDEX login_by_service ON login (service);
+CREATE INDEX login_by_policy ON login (policy);
+CREATE INDEX login_by_started ON login (started);
+CREATE INDEX login_by_state ON login (state)
+    WHERE state IN ('denied', 'locked', 'would-ask', 'abandoned', 'enrolled');
+
+-- The chain of the attempt log: one link each time that a login that is no longer asked was written.
+-- digest is a keyed hash of the row as it was then, mac one of the link before and this one.
+CREATE TABLE link (
+    seq    INTEGER PRIMARY KEY,
+    login  INTEGER NOT NULL,
+    digest BLOB    NOT NULL,
+    mac    BLOB    NOT NULL
+) STRICT;
+
+-- What people did to others and to themselves through the Manager interface. Never changed; mac is a
+-- keyed hash of the act before and this one. about is nobody (NULL) where it is about the host.
+CREATE TABLE act (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    at         INTEGER NOT NULL,
+    verb       TEXT    NOT NULL,
+    actor      INTEGER NOT NULL,
+    actor_name TEXT    NOT NULL,
+    loginuid   INTEGER,
+    about      INTEGER,
+    about_name TEXT    NOT NULL,
+    before     TEXT    NOT NULL,
+    after      TEXT    NOT NULL,
+    reason     TEXT    NOT NULL,
+    mac        BLOB    NOT NULL DEFAULT x''
+) STRICT;
+CREATE INDEX act_by_actor ON act (actor_name, id);
+CREATE INDEX act_by_about ON act (about_name, id);
+
+-- Both ends of both chains, under a keyed hash with the generation, so that no older state of this row
+-- fits. Logins up to floor were pruned; those up to accepted are not vouched for.
+CREATE TABLE chain (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    links      INTEGER NOT NULL DEFAULT 0,
+    link_mac   BLOB    NOT NULL DEFAULT x'',
+    first_link INTEGER NOT NULL DEFAULT 0,
+    first_mac  BLOB    NOT NULL DEFAULT x'',
+    last_login INTEGER NOT NULL DEFAULT 0,
+    floor      INTEGER NOT NULL DEFAULT 0,
+    accepted   INTEGER NOT NULL DEFAULT 0,
+    acts       INTEGER NOT NULL DEFAULT 0,
+    act_mac    BLOB    NOT NULL DEFAULT x'',
+    first_act  INTEGER NOT NULL DEFAULT 0,
+    first_act_mac BLOB NOT NULL DEFAULT x'',
+    -- When this row was found not to fit, by the date that is never turned back; 0 is never.
+    broken     INTEGER NOT NULL DEFAULT 0,
+    mac        BLOB    NOT NULL DEFAULT x''
+) STRICT;
 
 -- Enrollments inside logins, each of one login and gone with it. The account phase of that login keeps
 -- them; nothing else does. step is that of the first code, -1 before there was one. hashes and sealed

@@ -12,6 +12,7 @@ mod crowd;
 mod decisions;
 mod floor;
 mod fresh;
+mod listings;
 mod memory;
 mod ours;
 mod people;
@@ -30,11 +31,12 @@ fn main() {
         [] => run::all(),
         ["ours"] => run::ours(),
         ["decisions"] => run::decisions(),
+        ["listings"] => run::listings(),
         // The two programs that the measurement starts besides `pam-host`.
         ["echo-service", address, file] => floor::serve(address, file),
         ["worker"] => crowd::work(),
         _ => eprintln!(
-            "bench [ours|decisions]: everything, or only logins of ours (for a profiler), or only policies"
+            "bench [ours|decisions|listings]: everything, or only logins of ours (for a profiler), policies, or lists"
         ),
     }
 }

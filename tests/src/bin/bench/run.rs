@@ -4,7 +4,7 @@ use crate::cast::{Cast, Role};
 use crate::report::{self, Line};
 use crate::sample::Timed;
 use crate::stats::{Series, load};
-use crate::{counts, crowd, decisions, fresh, memory, people, targets};
+use crate::{counts, crowd, decisions, fresh, listings, memory, people, targets};
 use countersign_tests::World;
 use countersign_tests::needs::Need;
 use std::path::Path;
@@ -39,6 +39,14 @@ pub(crate) fn decisions() {
     let before = load();
     let (decided, reloaded) = decisions::measure(&world);
     report::decisions(&decided, &reloaded, &before);
+}
+
+/// Lists alone.
+pub(crate) fn listings() {
+    tempfile::env::override_temp_dir(Path::new(STATE)).expect("nobody asked for a directory before");
+    let world = World::enter();
+    report::opening(STATE);
+    listings::measure(&world);
 }
 
 /// Measures and prints.
@@ -77,6 +85,7 @@ pub(crate) fn all() {
     let before = load();
     let (decided, reloaded) = decisions::measure(&world);
     report::decisions(&decided, &reloaded, &before);
+    listings::measure(&world);
     report::size();
     targets::print(&one_by_one, &fresh, &crowd, &counts, &grown);
     println!("\nTook {:.0} s.", began.elapsed().as_secs_f64());
