@@ -1,7 +1,9 @@
 //! Passphrases: typed without an echo, or read from a file. Never an argument, which everybody sees.
 
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -17,6 +19,8 @@ use crate::text;
 const SHORTEST: usize = 12;
 /// Bytes of a file with one.
 const LARGEST_FILE: u64 = 4096;
+/// Bytes of the longest passphrase that is typed.
+const LONGEST: usize = 1024;
 /// What Ctrl-C, Ctrl-D and Ctrl-Z type while the terminal does not act on them.
 const GIVE_UP: [u8; 3] = [3, 4, 26];
 
@@ -79,13 +83,28 @@ fn typed(question: &str) -> Result<Zeroizing<String>, Failure> {
     }
     let quiet = Quiet::begin()?;
     ask(question);
-    let answer = line();
+    let answer = typed_line();
     drop(quiet);
     complain("");
-    match answer? {
-        Some(text) if !text.bytes().any(|c| GIVE_UP.contains(&c)) => Ok(text),
-        _ => Err(none()),
+    answer.map_err(|error| Failure::failed(text::cannot_read(&error.to_string())))?.ok_or_else(none)
+}
+
+/// One line; `None` where somebody gives up, or types nothing.
+fn typed_line() -> std::io::Result<Option<Zeroizing<String>>> {
+    let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = Zeroizing::new([0_u8]);
+    // Byte by byte, so that nothing of it stays behind in a buffer.
+    while input.read(byte.as_mut_slice())? == 1 && byte[0] != b'\n' {
+        if GIVE_UP.contains(&byte[0]) || line.len() == LONGEST {
+            return Ok(None);
+        }
+        line.push(byte[0]);
     }
+    Ok(std::str::from_utf8(&line)
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(|text| Zeroizing::new(text.to_owned())))
 }
 
 /// A terminal without echo, and as it was once dropped. Signals are keys like others meanwhile, so that

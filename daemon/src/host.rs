@@ -12,7 +12,7 @@ use crate::meter::Meter;
 use crate::people::Directory;
 use crate::people::record::Records;
 use crate::seal::{Keys, Sealer};
-use crate::store::{Closed, KeyFile, Layout, Store, View, read_key_file};
+use crate::store::{Closed, KeyFile, Layout, Store, View, clear_staging, read_key_file};
 use countersign_config::GroupRef;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -93,6 +93,8 @@ impl Host {
         let meter = Arc::new(Meter::default());
         let (store, closed) =
             Store::open(layout.clone(), key_file.instance, high_water.clone(), Arc::clone(&meter))?;
+        // What a restore that was killed left; where it cannot go, the next restore says so.
+        let _ = clear_staging(&layout);
         let keys = Arc::new(keys_of(&store, &key_file, &layout)?);
         drop(key_file);
         store.take_up_chain(Arc::clone(&keys))?;

@@ -164,6 +164,15 @@ mod tests {
         assert!(usage(&["countersignctl", "approve", "3", "--json"]));
         assert!(!usage(&["countersignctl", "approve", "3", "--refuse", "--reason", "no"]));
         assert!(!usage(&["countersignctl", "approve", "--list", "--json"]));
+        assert!(usage(&["countersignctl", "backup"]));
+        assert!(usage(&["countersignctl", "backup", "f", "--key-file", "k"]));
+        assert!(usage(&["countersignctl", "restore", "f"]));
+        assert!(usage(&["countersignctl", "restore", "f", "--dry-run", "--yes"]));
+        assert!(!usage(&["countersignctl", "restore", "f", "--dry-run"]));
+        assert!(!usage(&["countersignctl", "restore", "f", "--extract", "d"]));
+        assert!(usage(&["countersignctl", "export", "f", "alice"]));
+        assert!(usage(&["countersignctl", "import", "people", "f", "--reason", "x", "--add", "--replace"]));
+        assert!(usage(&["countersignctl", "import", "people", "f"]));
         assert!(usage(&["countersignctl", "log", "--limit", "0"]));
         assert!(usage(&["countersignctl", "log", "-o"]));
         assert!(usage(&["countersignctl", "log", "--state", "sleeping"]));

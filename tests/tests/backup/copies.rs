@@ -2,9 +2,10 @@
 
 use super::{Place, fates, holds, passes, restore, spellings};
 use countersign_tests::fixture::CONFIG;
-use countersign_tests::{DaemonSetup, Fixture, PrivateBus, require};
+use countersign_tests::{DaemonSetup, Fixture, PrivateBus, Pty, artifacts, require};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,49 @@ fn dat_02_with_the_key_on_another_machine() {
     assert!(!there.login("alice", [&code]).passed(), "used there");
     let void = there.login("alice", [&alice.recovery[0]]);
     assert!(!void.passed(), "a backup does not know whether it was used: {void:?}");
+}
+
+/// A passphrase is typed twice, and the terminal shows none of it; Ctrl-C leaves the terminal as it was.
+#[test]
+fn dat_02_a_passphrase_is_typed_and_not_shown() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::start();
+    let place = Place::new();
+    let key = t.daemon.key_file();
+    let started = |name: &str| {
+        let mut ctl = Command::new(artifacts::ctl());
+        ctl.args(["--bus", &t.bus.address(), "backup", &place.path(name), "--with-key", "--key-file"])
+            .arg(&key);
+        Pty::spawn(&ctl)
+    };
+    let words = "four tall horses wait";
+    let typed = |name: &str, first: &str, second: &str| {
+        let mut terminal = started(name);
+        terminal.expect("Passphrase for the file");
+        terminal.send_line(first);
+        if first.len() >= 12 {
+            terminal.expect("The same again");
+            terminal.send_line(second);
+        }
+        let status = terminal.wait(Duration::from_secs(30));
+        let shown = terminal.transcript().to_owned();
+        assert!(!shown.contains("horses"), "{shown}");
+        (status.success(), shown)
+    };
+    let (done, shown) = typed("good", words, words);
+    assert!(done && fs::metadata(place.path("good")).is_ok(), "{shown}");
+    for (name, first, second, why) in
+        [("short", "horses", "", "too short"), ("two", words, "four tall horses went", "not the same")]
+    {
+        let (done, shown) = typed(name, first, second);
+        assert!(!done && shown.contains(why), "{shown}");
+        assert!(fs::symlink_metadata(place.path(name)).is_err(), "nothing is left of it");
+    }
+    let mut terminal = started("interrupted");
+    terminal.expect("Passphrase for the file");
+    terminal.send(&[b'x', 3]);
+    assert!(!terminal.wait(Duration::from_secs(10)).success());
+    assert!(fs::symlink_metadata(place.path("interrupted")).is_err());
 }
 
 #[test]

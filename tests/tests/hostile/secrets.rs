@@ -2,10 +2,12 @@
 
 use countersign_protocol::names::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
 use countersign_tests::people::{ALICE, DAVE};
+use countersign_tests::scratch::Scratch;
 use countersign_tests::wire::DRIVER;
 use countersign_tests::{First, Fixture, Secret, Stack, Wire, require};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 /// Secrets by what they are, each in every spelling that could turn up.
@@ -109,6 +111,27 @@ fn enroll(t: &Fixture, secrets: &mut Secrets) {
     secrets.add_app(&t.daemon.enroll("alice"));
 }
 
+/// What leaves the host as a file: a backup, one with the key, and people for another host.
+fn copies(t: &Fixture, places: &mut Vec<(String, Vec<u8>)>) {
+    let folder = Scratch::new("copies");
+    let path = |name: &str| folder.join(name).display().to_string();
+    fs::write(path("passphrase"), "four tall horses wait\n").expect("our own file");
+    fs::set_permissions(path("passphrase"), fs::Permissions::from_mode(0o600)).expect("our own file");
+    let (passphrase, key) = (path("passphrase"), t.daemon.key_file().display().to_string());
+    let by = ["--passphrase-file", passphrase.as_str()];
+    let with_key = [&["--with-key", "--key-file", key.as_str()][..], &by].concat();
+    let to_move = [&["--reason", "a move"][..], &by].concat();
+    for (verb, more) in [("backup", &[][..]), ("backup", &with_key), ("export", &to_move)] {
+        let file = path(&format!("{verb}-{}", more.len()));
+        let out = t.daemon.ctl().run(&[&[verb, file.as_str()], more].concat()).ok();
+        places.push((
+            format!("countersignctl {verb} {more:?}"),
+            format!("{}{}", out.stdout, out.stderr).into_bytes(),
+        ));
+        places.push((file.clone(), fs::read(&file).expect("what it wrote")));
+    }
+}
+
 #[test]
 fn dis_02_no_secret_is_left_where_anybody_could_read_it() {
     require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
@@ -143,6 +166,7 @@ fn dis_02_no_secret_is_left_where_anybody_could_read_it() {
     );
 
     let mut places: Vec<(String, Vec<u8>)> = Vec::new();
+    copies(&t, &mut places);
     for entry in fs::read_dir(t.daemon.state()).expect("the state").flatten() {
         places.push((entry.path().display().to_string(), fs::read(entry.path()).expect("a file")));
     }
