@@ -25,23 +25,20 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Names of test functions that carry an attack's id, in front or at the end: `rpl_01_...`,
-/// `..._byp_23`.
-fn tests_with_an_id() -> BTreeMap<String, String> {
+/// Names of all test functions.
+fn tests() -> BTreeSet<String> {
     let mut files = Vec::new();
     for part in ["config", "ctl", "daemon", "pam-module", "tests"] {
         rust_files(&root().join(part), &mut files);
     }
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("a source file");
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
             match line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) {
                 Some(name) if is_test => {
-                    if let Some(id) = id_of(name) {
-                        found.insert(name.to_owned(), id);
-                    }
+                    found.insert(name.to_owned());
                     is_test = false;
                 }
                 _ => is_test = line == "#[test]" || (is_test && line.starts_with("#[")),
@@ -49,6 +46,11 @@ fn tests_with_an_id() -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+/// Those that carry an attack's id, in front or at the end: `rpl_01_...`, `..._byp_23`.
+fn tests_with_an_id() -> BTreeMap<String, String> {
+    tests().into_iter().filter_map(|name| id_of(&name).map(|id| (name, id))).collect()
 }
 
 fn id_of(name: &str) -> Option<String> {
@@ -83,6 +85,23 @@ fn the_cve_map_names_every_test_of_an_attack_and_no_other() {
     for (test, id) in &named {
         assert_eq!(exist.get(test), Some(id), "{test} stands in another row than its id says");
     }
+}
+
+#[test]
+fn the_standards_name_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/STANDARDS.md")).expect("docs/STANDARDS.md");
+    let tests = tests();
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| asked for ")) {
+        let last = row.trim_end_matches([' ', '|']).rsplit(" | ").next().expect("a row has fields");
+        let named: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test stands behind: {row}");
+        for name in named {
+            assert!(tests.contains(name), "docs/STANDARDS.md names {name}, and there is no such test");
+        }
+        rows += 1;
+    }
+    assert!(rows > 40, "the tables were not found");
 }
 
 /// The examples in a page, each with the line that it begins at.

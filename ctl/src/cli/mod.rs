@@ -2,6 +2,8 @@
 //! of verbs.
 
 mod backup;
+#[cfg(test)]
+mod documents;
 mod email;
 mod enable;
 mod host;
