@@ -383,3 +383,33 @@ fn templates_are_names() {
     }
     assert!(read("factors = [\"totp\"]").is_ok_and(|config| config.policies[0].factors == [Factor::Totp]));
 }
+
+/// Whatever of the configuration stands in a header is one line.
+#[test]
+fn inp_03_no_key_of_a_letter_holds_a_line_end() {
+    let policy = "[[policy]]\nname = \"p\"\n";
+    for end in ["\\n", "\\r\\n", "\\r", "\\u0085", "\\u2028", "\\u0000"] {
+        let evil = format!("x{end}Bcc: b@example.org{end}");
+        for (table, line) in [
+            ("", format!("issuer = \"{evil}\"")),
+            ("", format!("help = \"{evil}\"")),
+            (OPS, format!("reply_to = \"{evil}\"")),
+            (OPS, format!("reply_to = \"{evil} <a@example.org>\"")),
+            (OPS, format!("helo = \"{evil}\"")),
+            (OPS, format!("user = \"{evil}\"")),
+            ("[mailbox.x]\nserver = \"a\"\n", format!("from = \"a@example.org{end}\"")),
+            ("[mailbox.x]\nserver = \"a\"\n", format!("from = \"{evil} <a@example.org>\"")),
+        ] {
+            let text = format!("{table}{line}\n{policy}");
+            assert!(parse("f.toml", &text).is_err(), "{text}");
+        }
+        let text = format!("{OPS}{policy}label = \"{evil}\"\n");
+        assert!(parse("f.toml", &text).is_err(), "{text}");
+        let text = format!("{OPS}{policy}address = \"{{user}}{end}@example.org\"\n");
+        assert!(parse("f.toml", &text).is_err(), "{text}");
+        let text = format!("{OPS}{policy}template = \"x{end}\"\n");
+        assert!(parse("f.toml", &text).is_err(), "{text}");
+    }
+    let text = format!("issuer = \"Acme\"\nhelp = \"x\"\n{OPS}reply_to = \"a@example.org\"\n{policy}");
+    assert!(parse("f.toml", &text).is_ok(), "the control");
+}

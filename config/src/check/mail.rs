@@ -13,7 +13,7 @@ use crate::place::Spot;
 use crate::problem::Report;
 use crate::raw::{Key, RawEmail, RawMailbox};
 use crate::suggest::{listed, nearest};
-use crate::words::Kind;
+use crate::words::{Kind, is_unprintable};
 use crate::{AddressSource, Email, Factor, MailLogin, Mailbox, Tls};
 
 const ADDRESSES: &[(&str, AddressSource)] =
@@ -252,7 +252,7 @@ fn absolute(text: &str) -> Result<PathBuf, (String, String)> {
 
 /// What the server knows the mailer by.
 fn user_name(text: &str) -> Result<String, (String, String)> {
-    if !text.is_empty() && text.len() <= 255 && !text.contains(char::is_control) {
+    if !text.is_empty() && text.len() <= 255 && !text.contains(is_unprintable) {
         return Ok(text.to_owned());
     }
     Err(("is no user name".to_owned(), "write 1 to 255 visible characters".to_owned()))

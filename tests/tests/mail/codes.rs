@@ -348,3 +348,69 @@ fn dis_07_a_code_by_a_real_server_with_tls_and_login_lets_in() {
         assert!(!said.contains(&code), "{said}");
     }
 }
+
+#[test]
+fn rpl_15_at_a_real_server_a_code_works_once_expires_and_is_void_after_a_resend() {
+    require!(
+        Root,
+        Staged("countersign-mailer"),
+        Staged("countersignd"),
+        Tool("openssl"),
+        Tool("postfix"),
+        Tool("dovecot")
+    );
+    let world = World::enter();
+    let authority = Authority::new();
+    let server = Postfix::start(&authority.vouch_for("127.0.0.1"));
+    let config = format!(
+        "issuer = \"Acme\"\n\n[[policy]]\nname = \"operators\"\ngroups = [\"mfa-required\"]\nfactors = [\"email\"]\n\
+         mailbox = \"ops\"\naddress = \"{{user}}@example.org\"\n\n[email]\nvalid_for = \"1m\"\n\n[mailbox.ops]\n\
+         server = \"127.0.0.1\"\nfrom = \"noreply@example.org\"\nuser = \"{USER}\"\nca_file = \"{}\"\n",
+        authority.file().display()
+    );
+    let mut days = Days::start_with(&world, &config);
+    let mut mailer = Mailer::prepare(&world, &days.bus, Some(&days.daemon.config_file())).from_uid(0);
+    mailer.secret("ops", PASSWORD);
+    mailer.resume(&[], &[]);
+    let mut known: Vec<String> = Vec::new();
+    // The code of the letter that is new in the mailbox.
+    let mut newest = |server: &Postfix| {
+        let letters = server.wait_for(known.len() + 1);
+        assert_eq!(letters.len(), known.len() + 1);
+        let codes = letters.iter().map(|letter| code_in(letter));
+        let code = codes.into_iter().find(|code| !known.contains(code)).expect("a new one");
+        known.push(code.clone());
+        code
+    };
+    let begun = begin(&days.bus, "bob", "passed");
+    let first = newest(&server);
+    days.wait(Duration::from_secs(31));
+    assert!(respond(&days.bus, &begun.login, "resend").said.contains("A code was sent"));
+    let second = newest(&server);
+    assert_eq!(respond(&days.bus, &begun.login, &first).verdict, "ask", "void since the resend");
+    assert_eq!(respond(&days.bus, &begun.login, &second).verdict, "allow");
+    let again = begin(&days.bus, "bob", "passed");
+    let third = newest(&server);
+    assert_eq!(respond(&days.bus, &again.login, &second).verdict, "ask", "once");
+    days.wait(Duration::from_secs(61));
+    let late = respond(&days.bus, &again.login, &third);
+    assert!(late.verdict == "ask" && late.said.contains("expired"), "{late:?}");
+}
+
+/// A code that no server has taken is never sent later: it would be a live code that nobody asked for.
+#[test]
+fn rpl_15_a_letter_with_a_code_is_tried_once() {
+    require!(Root, Staged("countersign-mailer"), Staged("countersignd"));
+    let t = Codes::with(ONLY, "", "", Script::default());
+    t.server.change(|script| script.replies = [("RCPT", "451 not now".to_owned())].into());
+    let begun = t.begin("bob", "passed");
+    assert!(begun.said.contains("could not be sent"), "{begun:?}");
+    t.server.change(|script| script.replies.clear());
+    t.daemon.clock().expect("a clock").shift(70);
+    std::thread::sleep(Duration::from_secs(3));
+    let connections = t.server.heard().connections;
+    assert_eq!((connections, t.letters()), (1, 0));
+    // What was in it opens nothing: it is not even known what it was. Asked for anew, a code comes.
+    assert!(t.respond(&begun.login, "resend").said.contains("A code was sent"));
+    assert_eq!(t.respond(&begun.login, &t.code(1)).verdict, "allow");
+}

@@ -1,8 +1,11 @@
 //! What a letter looks like, and that nobody adds a header to it.
 
+use super::host::{Codes, ONLY, codes, wait_for_codes, wait_for_notices};
 use super::{Post, TO, good};
+use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH};
 use countersign_tests::mailer::send;
-use countersign_tests::require;
+use countersign_tests::{Wire, require};
+use nix::sched::{CloneFlags, unshare};
 
 const REPLY: &str = "login = \"none\"\nreply_to = \"helpdesk@example.org\"";
 
@@ -86,4 +89,44 @@ fn inp_03_nothing_that_comes_from_outside_makes_a_header() {
         assert!(!header(&letter.text).iter().any(|line| line.starts_with("Bcc")), "{}", letter.text);
         assert_eq!(letter.to, "RCPT TO:<alice@example.org>");
     }
+}
+
+/// The host's name, the service, the source and a reason are what strangers or administrators say.
+#[test]
+fn inp_03_no_name_on_the_way_to_a_letter_makes_a_header() {
+    require!(Root, Staged("countersign-mailer"), Staged("countersignd"));
+    const EVIL: &str = "x\r\nBcc: dave@example.org\r\n\r\n{{ code }}\r\n.\r\n";
+    unshare(CloneFlags::CLONE_NEWUTS).expect("root may");
+    let t = Codes::start(ONLY);
+    for name in ["h\r\nBcc: dave@example.org\r\n\r\n", "a b", "\u{202e}", ""] {
+        nix::unistd::sethostname(name).expect("our own name");
+        let sent = codes(&t.server).len();
+        let mut wire = Wire::on(&t.bus);
+        let request = ("bob", EVIL, EVIL, EVIL, format!("192.0.2.7{EVIL}"), EVIL, "passed");
+        let begun = wire.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, "Begin", &request);
+        if begun.is_err() {
+            // Refused whole; then with what is taken.
+            assert_eq!(t.begin("bob", "passed").verdict, "ask");
+        }
+        if sent < 3 {
+            assert_eq!(wait_for_codes(&t.server, sent + 1).len(), sent + 1);
+        }
+    }
+    let remove = ("alice", "app", "", format!("lost {EVIL}"));
+    let mut wire = Wire::on(&t.bus);
+    let app = t.daemon.enroll("alice");
+    drop(wire.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "RemoveFactor", &remove));
+    drop(app);
+    let notices = wait_for_notices(&t.server, 1);
+    for letter in codes(&t.server).iter().chain(&notices) {
+        let lines = header(&letter.text);
+        assert_eq!(lines.len(), 9, "{}", letter.text);
+        assert!(!lines.iter().any(|line| line.starts_with("Bcc")), "{}", letter.text);
+        let to = if letter.text.contains("security notice") { "alice" } else { "bob" };
+        assert_eq!(letter.to, format!("RCPT TO:<{to}@example.org>"));
+        assert!(!letter.text.contains("\nBcc"), "{}", letter.text);
+    }
+    let heard = t.server.heard();
+    let spoken = heard.in_clear.iter().filter(|line| line.starts_with("EHLO"));
+    assert!(spoken.clone().all(|line| line == "EHLO localhost" || line.is_ascii()), "{heard:?}");
 }

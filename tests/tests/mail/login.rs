@@ -83,3 +83,40 @@ fn a_server_on_this_host_needs_neither_tls_nor_login() {
     assert_eq!(post.code(10_000).outcome, "sent");
     assert_eq!(post.server.wait_for(1).len(), 1);
 }
+
+#[test]
+fn a_systemd_credential_comes_before_the_file() {
+    require!(Staged("countersign-mailer"), Tool("openssl"));
+    let post = Post::with("implicit", "user = \"acme\"", |a| Script {
+        implicit: true,
+        mechanisms: "PLAIN",
+        logins: vec!["\0acme\0from-systemd".into(), "\0acme\0s3cret".into()],
+        ..good(a)
+    });
+    // As systemd hands it over: readable by the service alone.
+    let folder = countersign_tests::scratch::Scratch::new("credentials");
+    let file = folder.join("countersign.mailbox.ops");
+    fs::write(&file, "from-systemd").expect("our own folder");
+    fs::set_permissions(&file, Permissions::from_mode(0o444)).expect("ours");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("ours");
+    drop(post.mailer);
+    let mut mailer = countersign_tests::Mailer::prepare(&post._world, &post.bus, None);
+    mailer.configure(&super::config(post.server.port(), "implicit", &post.authority, "user = \"acme\""));
+    mailer.secret("ops", "s3cret");
+    let dir = folder.path().display().to_string();
+    mailer.resume(&[], &[("CREDENTIALS_DIRECTORY", &dir)]);
+    let mut daemon = mailer.daemon(&post.bus);
+    let mut send = || {
+        countersign_tests::mailer::send(&mut daemon, "ops", super::TO, "x", "x", 10_000)
+            .expect("taken")
+            .outcome
+    };
+    assert_eq!(send(), "sent");
+    post.server.change(|script| script.logins = vec!["\0acme\0from-systemd".into()]);
+    assert_eq!(send(), "sent", "it was that one");
+    // Without one the file is read.
+    fs::remove_file(&file).expect("ours");
+    assert_eq!(send(), "later");
+    post.server.change(|script| script.logins = vec!["\0acme\0s3cret".into()]);
+    assert_eq!(send(), "sent");
+}
