@@ -1,6 +1,6 @@
 //! What a backup is, and that nobody waits for it.
 
-use super::{Place, fates, holds, passes, restore, spellings};
+use super::{Place, complaint, fates, holds, passes, restore, spellings};
 use countersign_tests::fixture::CONFIG;
 use countersign_tests::{DaemonSetup, Fixture, PrivateBus, Pty, artifacts, require};
 use std::fs;
@@ -87,12 +87,12 @@ fn dat_02_with_the_key_on_another_machine() {
     let clock = t.daemon.clock().expect("a clock");
     let other = DaemonSetup::new(&t.world, CONFIG).clock(clock).start(&t.world, &bus);
     let refused = other.ctl().run(&["restore", &place.backup(&t.daemon.ctl(), "plain"), "--dry-run"]);
-    assert!(refused.stderr.contains("made on another installation"), "{refused:?}");
+    assert!(complaint(&refused).contains("made on another installation"), "{refused:?}");
     fs::write(place.path("wrong"), "no such passphrase\n").expect("our own file");
     fs::set_permissions(place.path("wrong"), fs::Permissions::from_mode(0o600)).expect("our own file");
     let wrong =
         other.ctl().run(&["restore", &bundle, "--passphrase-file", &place.path("wrong"), "--dry-run"]);
-    assert!(wrong.code == Some(1) && wrong.stderr.contains("passphrase does not open"), "{wrong:?}");
+    assert!(wrong.code == Some(1) && complaint(&wrong).contains("passphrase does not open"), "{wrong:?}");
     let more = ["--passphrase-file", &passphrase, "--yes", "--reason", "a new machine"];
     let report = restore(&other.ctl(), &bundle, &more);
     assert_eq!(fates(&report), ["alice totp returns", "alice recovery void"]);
@@ -158,7 +158,7 @@ fn dat_02_a_file_that_exists_is_never_overwritten() {
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("link")).expect("a link");
     for path in [&path, &place.path("link")] {
         let out = t.daemon.ctl().run(&["backup", path]);
-        assert!(out.code == Some(1) && out.stderr.contains("cannot be created"), "{out:?}");
+        assert!(out.code == Some(1) && complaint(&out).contains("cannot be created"), "{out:?}");
     }
     assert_eq!(fs::read(&path).expect("still there"), b"something dear");
     assert!(fs::symlink_metadata(place.path("elsewhere")).is_err());

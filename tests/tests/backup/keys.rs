@@ -1,6 +1,6 @@
 //! A new sealing key, and what dies meanwhile.
 
-use super::{Place, fates, passes, restore};
+use super::{Place, complaint, fates, passes, restore};
 use countersign_tests::daemon::StartAttempt;
 use countersign_tests::faults::Strace;
 use countersign_tests::{Code, Fixture, artifacts, require};
@@ -45,7 +45,7 @@ fn dat_05_a_new_key_opens_all_that_was_sealed() {
     assert!(!t.daemon.said().contains("was not written on this host"), "{}", t.daemon.said());
 
     let other = t.daemon.ctl().run(&["restore", &before, "--dry-run"]);
-    assert!(other.stderr.contains("before the sealing key was changed"), "{other:?}");
+    assert!(complaint(&other).contains("before the sealing key was changed"), "{other:?}");
     let more = ["--key-file", &old_key, "--keep-recovery-codes", "--dry-run"];
     let report = restore(&t.daemon.ctl(), &before, &more);
     assert_eq!((fates(&report), &report["kept"]), (vec![], &1.into()));

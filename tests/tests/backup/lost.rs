@@ -1,6 +1,6 @@
 //! The database is gone, or an older copy lies in its place.
 
-use super::{Place, passes};
+use super::{Place, complaint, passes};
 use countersign_tests::{Code, Fixture, artifacts, require};
 use std::fs;
 use std::process::{Command, Output};
@@ -77,7 +77,7 @@ fn dat_03_a_backup_is_put_where_the_database_is_gone() {
             fs::remove_file(t.daemon.state().join("instance")).expect("the instance file");
         }
         let away = t.daemon.ctl().run(&["restore", &backup, "--dry-run"]);
-        assert!(away.code == Some(5) && away.stderr.contains("countersignd --restore"), "{away:?}");
+        assert!(away.code == Some(5) && complaint(&away).contains("countersignd --restore"), "{away:?}");
         let placed = offline(&t, &["--restore", &backup]);
         assert!(placed.status.success(), "{placed:?}");
         t.daemon.resume();

@@ -7,6 +7,7 @@ mod people;
 mod refused;
 mod restores;
 
+use countersign_tests::ctl::CtlOutput;
 use countersign_tests::scratch::Scratch;
 use countersign_tests::{Ctl, Fixture, Secret};
 use serde_json::Value;
@@ -64,6 +65,11 @@ fn spellings(app: &Secret) -> Vec<Vec<u8>> {
         all.push(code.replace('-', "").into_bytes());
     }
     all
+}
+
+/// What it complained of, on one line: it breaks its lines where the terminal ends.
+fn complaint(out: &CtlOutput) -> String {
+    out.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn holds(bytes: &[u8], secret: &[u8]) -> bool {

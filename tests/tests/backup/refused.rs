@@ -1,6 +1,6 @@
 //! Files that are no backup of ours, or not any more.
 
-use super::{Place, passes};
+use super::{Place, complaint, passes};
 use countersign_daemon::read_key;
 use countersign_daemon::seal::Sealer;
 use countersign_tests::{Fixture, require};
@@ -52,7 +52,7 @@ fn dat_02_what_is_no_backup_changes_nothing() {
     let refused = |what: &str, path: &str, why: &str| {
         let out = t.daemon.ctl().run(&["restore", path, "--yes", "--reason", "a test"]);
         assert_eq!(out.code, Some(1), "{what}: {out:?}");
-        assert!(out.stderr.contains(why), "{what} should say {why:?}: {out:?}");
+        assert!(complaint(&out).contains(why), "{what} should say {why:?}: {out:?}");
         assert!(
             fs::symlink_metadata(t.daemon.state().join("restore.new")).is_err(),
             "{what}: nothing is left"
