@@ -1,5 +1,6 @@
 //! People who change what they have, and those who try it in their place.
 
+mod alone;
 mod enroll;
 mod factors;
 mod invitation;
