@@ -172,6 +172,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Check" => with!((about, "sshd", "192.0.2.1")),
         "Abandon" | "CancelEnrollment" => with!(NO_ID),
         "HostStatus" | "Metrics" | "Overrides" | "AcceptClock" | "Doctor" => with!(()),
+        "PreviewEmail" => with!(("", "code")),
         "Status" | "Forget" => with!(about),
         "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),
         "Exempt" | "Require" => with!((about, 4_102_444_800i64, "a test")),
