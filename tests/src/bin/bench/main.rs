@@ -12,7 +12,7 @@ mod crowd;
 mod decisions;
 mod floor;
 mod fresh;
-mod listings;
+mod mail;
 mod memory;
 mod ours;
 mod people;
@@ -31,12 +31,12 @@ fn main() {
         [] => run::all(),
         ["ours"] => run::ours(),
         ["decisions"] => run::decisions(),
-        ["listings"] => run::listings(),
+        ["mail"] => run::mail(),
         // The two programs that the measurement starts besides `pam-host`.
         ["echo-service", address, file] => floor::serve(address, file),
         ["worker"] => crowd::work(),
         _ => eprintln!(
-            "bench [ours|decisions|listings]: everything, or only logins of ours (for a profiler), policies, or lists"
+            "bench [ours|decisions|mail]: everything, or only logins of ours (for a profiler), policies or mail"
         ),
     }
 }

@@ -4,6 +4,7 @@ use crate::cast::{ENROLLED, Role};
 use crate::counts::Counts;
 use crate::crowd::Rush;
 use crate::decisions::{Decided, Reloaded};
+use crate::mail::Mail;
 use crate::memory::{Grown, Memory};
 use crate::stats::{Series, load, ratio};
 use std::fs;
@@ -200,6 +201,54 @@ pub(crate) fn decisions(decided: &[Decided], reloaded: &[Reloaded], before: &str
             times(ratio(one.changed.median(), one.parsed.median())),
         );
     }
+}
+
+/// Codes by e-mail.
+pub(crate) fn mail(mail: &Mail, before: &str) {
+    title("A code by e-mail, through postfix with TLS and login", before);
+    println!("{:51}{:>10}{:>9}", "", "median", "p99");
+    for (what, series) in [
+        ("from Respond(\"email\") to the server's queue", &mail.handed_over),
+        ("  of that, the mailer's talk with the server", &mail.dialogue),
+    ] {
+        println!("{what:51}{:>10}{:>9}", figure(series.median()), figure(series.p99()));
+    }
+    println!(
+        "{:51}{:>10}",
+        "letters; answers that said something else",
+        format!("{}; {}", mail.handed_over.len(), mail.odd)
+    );
+    let crowd = &mail.crowd;
+    println!(
+        "1,000 at once: all answered after {:.1} s, {} letters with the server after {:.1} s",
+        crowd.answered.as_secs_f64(),
+        crowd.letters,
+        crowd.delivered.as_secs_f64()
+    );
+    for (what, (idle, busy)) in [("countersignd", crowd.daemon), ("countersign-mailer", crowd.mailer)] {
+        println!(
+            "{:51}{:>10}{:>9} KiB",
+            format!("  {what}, resident before and after"),
+            idle.resident,
+            busy.resident
+        );
+    }
+    title("A login by app beside others who ask for codes by e-mail", before);
+    println!("{:31}{:>9}{:>10}{:>9}", "", "x quiet", "median", "p99");
+    let quiet = mail.beside[0].median();
+    for (what, series) in ["nobody does", "20 a second, the server answers", "20 a second, it is silent"]
+        .iter()
+        .zip(&mail.beside)
+    {
+        let median = series.median();
+        println!(
+            "{what:31}{:>9}{:>10}{:>9}",
+            times(ratio(median, quiet)),
+            figure(median),
+            figure(series.p99())
+        );
+    }
+    println!("{:31}{:>9}", "refused", mail.refused);
 }
 
 /// The size of what is installed.

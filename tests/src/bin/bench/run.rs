@@ -4,7 +4,7 @@ use crate::cast::{Cast, Role};
 use crate::report::{self, Line};
 use crate::sample::Timed;
 use crate::stats::{Series, load};
-use crate::{counts, crowd, decisions, fresh, listings, memory, people, targets};
+use crate::{counts, crowd, decisions, fresh, mail, memory, people, targets};
 use countersign_tests::World;
 use countersign_tests::needs::Need;
 use std::path::Path;
@@ -41,12 +41,14 @@ pub(crate) fn decisions() {
     report::decisions(&decided, &reloaded, &before);
 }
 
-/// Lists alone.
-pub(crate) fn listings() {
+/// Codes by e-mail alone.
+pub(crate) fn mail() {
     tempfile::env::override_temp_dir(Path::new(STATE)).expect("nobody asked for a directory before");
     let world = World::enter();
+    people::settle();
     report::opening(STATE);
-    listings::measure(&world);
+    let before = load();
+    report::mail(&mail::measure(&world), &before);
 }
 
 /// Measures and prints.
@@ -54,6 +56,9 @@ pub(crate) fn all() {
     let needs = [
         Need::Root,
         Need::Tool("dbus-daemon"),
+        Need::Tool("openssl"),
+        Need::Tool("postfix"),
+        Need::Tool("dovecot"),
         Need::PamModule("pam_google_authenticator.so"),
         Need::PamModule("pam_oath.so"),
     ];
@@ -85,7 +90,8 @@ pub(crate) fn all() {
     let before = load();
     let (decided, reloaded) = decisions::measure(&world);
     report::decisions(&decided, &reloaded, &before);
-    listings::measure(&world);
+    let before = load();
+    report::mail(&mail::measure(&world), &before);
     report::size();
     targets::print(&one_by_one, &fresh, &crowd, &counts, &grown);
     println!("\nTook {:.0} s.", began.elapsed().as_secs_f64());
