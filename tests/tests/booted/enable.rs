@@ -4,6 +4,7 @@ use crate::{CODE, PASSWORD, PATIENCE, enroll, policy, prompt_of, require_boot, s
 use countersign_tests::enrolling::{Enrollee, FIRST_CODE, READ_BACK};
 use countersign_tests::{Booted, Pty, Secret};
 use std::process::Output;
+use std::time::Duration;
 
 /// Everybody of staff is asked, and sets up an authenticator in the login.
 pub(crate) const AT_LOGIN: &str =
@@ -365,6 +366,8 @@ fn byp_25_pkexec_asks_for_the_code_by_the_shipped_stack() {
         let mut pty = Pty::spawn(&host.command(&["runuser", "-u", "alice", "--", "sh", "-c", pkexec]));
         for (prompt, answer) in [("assword: ", PASSWORD), (CODE, code)] {
             pty.expect(prompt);
+            // The agent prompts first, and then drops what was typed before it turned the echo off.
+            std::thread::sleep(Duration::from_millis(500));
             pty.send_line(answer);
         }
         // Who is asked again has nothing more to say.
