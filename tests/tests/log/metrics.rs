@@ -74,6 +74,8 @@ fn metrics_are_true_and_name_nobody() {
         "countersign_acts{} 3",
         "countersign_log_chain_fits{} 1",
         "countersign_policy_file_in_force{} 1",
+        "countersign_mail_queue_letters{} 0",
+        "countersign_mail_queue_age_seconds{} 0",
         "countersign_info{version=\"0.1.0\"} 1",
     ] {
         assert!(read.iter().any(|one| one == line), "{line}:\n{}", read.join("\n"));
