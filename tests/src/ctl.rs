@@ -44,6 +44,12 @@ impl CtlOutput {
             .collect()
     }
 
+    /// What it complained of, on one line: it breaks its lines where a terminal ends.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        self.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Itself, where the exit code is 0.
     ///
     /// # Panics

@@ -44,7 +44,7 @@ fn prv_04_without_polkit_nobody_but_root_administers_and_everybody_logs_in() {
     polkit.say(Says::No);
     let said = t.daemon.ctl().as_uid(DAVE.uid).run(&["reset", "alice", "--reason", "x", "--yes"]);
     assert_eq!(said.code, Some(4), "{said:?}");
-    assert!(said.stderr.contains("polkit") && said.stderr.contains("sudo"), "what to do: {said:?}");
+    assert!(said.complaint().contains("polkit") && said.complaint().contains("sudo"), "what to do: {said:?}");
     assert!(is_enrolled(&t, "alice"));
     drop(polkit);
     assert_eq!(t.daemon.ctl().run(&["reset", "alice", "--reason", "x", "--yes"]).code, Some(0));

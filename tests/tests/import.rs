@@ -36,7 +36,7 @@ fn secret_of(key: &[u8], scratch: &[&str]) -> String {
 
 fn import(t: &Fixture, args: &[&str], stdin: &str) -> CtlOutput {
     let done = t.daemon.ctl().run_with(&[&["import"], args, &["--json"]].concat(), stdin);
-    assert!(!done.stderr.contains("panicked"), "{done:?}");
+    assert!(!done.complaint().contains("panicked"), "{done:?}");
     done
 }
 

@@ -289,7 +289,7 @@ fn a_deadline_that_is_over_is_told_and_no_error() {
     t.daemon.configure(&with(&format!("{STRICT}enroll_by = 2020-01-31\n")));
     let refused = t.daemon.ctl().run(&["policy", "apply"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("people without a factor could put it off"), "{refused:?}");
+    assert!(refused.complaint().contains("people without a factor could put it off"), "{refused:?}");
     let applied = t.daemon.ctl().run(&["policy", "apply", "--accept-weaker", "--yes"]).ok();
     assert!(applied.stdout.contains(":5: the deadline of policy \"operators\" is over"), "{applied:?}");
     assert_eq!(bob(&t), Code::PERM_DENIED);

@@ -88,7 +88,7 @@ fn rpl_16_people_do_not_take_the_place_of_others() {
     let (code, came) = import(&other, &place, &file, &[]);
     assert_eq!((code, &came[0]["what"]), (Some(1), &"refused".into()), "{came:?}");
     let asked = other.ctl().run(&["import", "people", &file, "--replace", "--reason", "x"]);
-    assert!(asked.code == Some(2) && asked.stderr.contains("--yes"), "{asked:?}");
+    assert!(asked.code == Some(2) && asked.complaint().contains("--yes"), "{asked:?}");
     let (_, came) = import(&other, &place, &file, &["--add"]);
     assert_eq!(came[0]["what"], "new", "{came:?}");
     assert!(there.login("alice", [phone.fresh_code()]).passed());

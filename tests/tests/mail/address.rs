@@ -147,7 +147,7 @@ fn enr_07_the_old_address_holds_until_the_new_one_is_confirmed_and_is_told_then(
     assert_eq!(t.respond(&held.login, "email").verdict, "ask");
     let held_code = t.code(2);
     let out = shell(&t, ALICE).run_with(&["email", "set", "new@example.org"], &typed(&app)).ok();
-    assert!(out.stderr.contains("Verification code"), "{out:?}");
+    assert!(out.complaint().contains("Verification code"), "{out:?}");
     let (new, alice) = (t.code(3), shell(&t, ALICE));
     assert_eq!([to(&t, 1), to(&t, 2)], ["RCPT TO:<old@example.org>", "RCPT TO:<new@example.org>"]);
     let before = [("old@example.org", "set"), ("new@example.org", "waits")];
@@ -235,7 +235,7 @@ fn enr_03_whoever_has_mail_only_shows_a_code_of_it_first() {
     let app = t.daemon.enroll("bob");
     set_by_root(&t, "bob", "bob@example.org", 4);
     let out = shell(&t, BOB).run_with(&["rename", "app", "mine"], "email\n");
-    assert!(out.code != Some(0) && !out.stderr.contains("example.org"), "{out:?}");
+    assert!(out.code != Some(0) && !out.complaint().contains("example.org"), "{out:?}");
     assert_eq!(shell(&t, BOB).run_with(&["rename", "app", "mine"], &typed(&app)).code, Some(0));
     assert_eq!(t.letters(), 4);
 }
@@ -316,7 +316,7 @@ fn rpl_15_the_code_of_an_address_ends_by_boot_time() {
     let clock = days.daemon.clock().expect("a clock of its own").clone();
     clock.shift(-3600);
     let late = confirm(&days, &code(1));
-    assert!(late.code == Some(1) && late.stderr.contains("expired"), "{late:?}");
+    assert!(late.code == Some(1) && late.complaint().contains("expired"), "{late:?}");
     clock.shift(7200);
     set(&days);
     days.wait(Duration::from_secs(30));
@@ -392,7 +392,7 @@ fn a_first_address_takes_the_right_to_a_first_factor() {
     // A factor that comes in the meantime was not shown by whoever asked.
     let _app = t.daemon.enroll("alice");
     let late = shell(&t, ALICE).run_with(&["email", "confirm"], &t.code(1));
-    assert!(late.code == Some(1) && late.stderr.contains("in the meantime"), "{late:?}");
+    assert!(late.code == Some(1) && late.complaint().contains("in the meantime"), "{late:?}");
 
     let text = config("server = \"127.0.0.1\"", ONLY, "").replace("at-login", "invited");
     let port = t.server.port();
@@ -421,7 +421,7 @@ fn a_letter_that_fails_changes_nothing() {
     let t = start(BOTH, "");
     t.server.change(|script| script.replies = [("RCPT", "550 nobody".to_owned())].into());
     let out = t.daemon.ctl().run(&["email", "set", "a@example.org", "alice", "--reason", "x"]);
-    assert!(out.code == Some(5) && out.stderr.contains("nothing was changed"), "{out:?}");
+    assert!(out.code == Some(5) && out.complaint().contains("nothing was changed"), "{out:?}");
     assert_eq!(addresses(&t.daemon.ctl(), "alice"), []);
     assert_eq!(t.daemon.ctl().run(&["email", "set", "a@example.org", "alice"]).code, Some(2), "no reason");
     assert_eq!(t.daemon.ctl().run(&["email", "remove", "alice", "--yes", "--reason", "x"]).code, Some(3));

@@ -46,7 +46,7 @@ fn dis_07_a_preview_shows_what_would_be_sent() {
     let out = ctl.run(&["email", "preview", "--template", "notice"]);
     assert_eq!(out.code, Some(1), "{out:?}");
     assert!(
-        out.stderr.contains(&format!("{FOLDER}/notice.txt:4:4: \"nobody\" is none of the values")),
+        out.complaint().contains(&format!("{FOLDER}/notice.txt:4:4: \"nobody\" is none of the values")),
         "{out:?}"
     );
     let enough = "{{ user }} {{ host }} {{ service }} {{ source }} {{ time }}";

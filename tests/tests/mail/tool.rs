@@ -53,5 +53,5 @@ fn email_test_says_that_the_mailer_is_missing() {
     let bus = PrivateBus::start(world.daemon_uid());
     let out = Ctl::on(&bus.address()).run(&["email", "test", TO]);
     assert_eq!(out.code, Some(5), "{out:?}");
-    assert!(out.stderr.contains("countersign-mailer is not installed"), "{}", out.stderr);
+    assert!(out.complaint().contains("countersign-mailer is not installed"), "{}", out.stderr);
 }

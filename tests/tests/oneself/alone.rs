@@ -38,7 +38,7 @@ fn people_do_everything_of_their_own_without_root() {
         assert_eq!(alice.run(args).code, Some(4), "{args:?}");
     }
     let last = alice.run_with(&["remove", "phone", "--yes"], &typed());
-    assert!(last.code == Some(4) && last.stderr.contains("your last one"), "{last:?}");
+    assert!(last.code == Some(4) && last.complaint().contains("your last one"), "{last:?}");
     assert_eq!((apps(&t, "alice").len(), codes_left(&t, "alice")), (1, 10));
 
     // Who may opt in begins from nothing; the first factor takes an invitation.

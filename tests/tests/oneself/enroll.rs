@@ -53,7 +53,7 @@ fn enr_03_a_hijacked_session_adds_nothing_without_a_factor() {
     assert!(t.cs().login("alice", [second.fresh_code()]).passed());
     assert!(t.cs().login("alice", [alice.fresh_code()]).passed());
     let taken = t.daemon.ctl().refused_enroll(&["alice", "--name", "tablet"], "");
-    assert!(taken.stderr.contains("\"tablet\" already"), "{taken:?}");
+    assert!(taken.complaint().contains("\"tablet\" already"), "{taken:?}");
 }
 
 /// A proof is a verified login of this caller, for themselves, for this purpose, once.
@@ -117,7 +117,7 @@ fn enr_01_a_first_factor_from_a_shell_is_as_policy_says() {
         apply(&t, &config(enroll));
         let polkit = Polkit::saying(&t.bus, Says::Yes);
         let out = as_one(&t, BOB).refused_enroll(&[], "");
-        assert!(out.stderr.contains(text), "{enroll}: {out:?}");
+        assert!(out.complaint().contains(text), "{enroll}: {out:?}");
         let guess = as_one(&t, BOB).refused_enroll(&["--invitation", "k7m2q-9xw4t"], "");
         assert_eq!(guess.code, Some(4), "{enroll}: {guess:?}");
         assert_eq!(polkit.asked(), [], "{enroll}: a password opens nothing here");
@@ -155,7 +155,7 @@ fn enr_01_undetermined_is_not_permitted() {
         groups.lines().filter(|l| !l.starts_with("mfa-required")).map(|l| format!("{l}\n")).collect();
     std::fs::write("/etc/group", without).expect("our own /etc");
     let out = as_one(&t, BOB).refused_enroll(&[], "");
-    assert!(out.code == Some(4) && out.stderr.contains("administrator"), "{out:?}");
+    assert!(out.code == Some(4) && out.complaint().contains("administrator"), "{out:?}");
     assert_eq!(polkit.asked(), []);
 }
 

@@ -32,7 +32,7 @@ fn enr_03_removing_and_renaming_ask_for_a_factor() {
 
     // The last one stays while a policy asks her for one; root may take it.
     let last = shell.run_with(&["remove", "mine", "--yes"], &typed(&alice));
-    assert!(last.code == Some(4) && last.stderr.contains("your last one"), "{last:?}");
+    assert!(last.code == Some(4) && last.complaint().contains("your last one"), "{last:?}");
     let tablet = shell.try_enroll(&["--name", "tablet"], &typed(&alice), t.daemon.clock().cloned());
     let tablet = tablet.unwrap_or_else(|out| panic!("{out:?}"));
     assert_eq!(shell.run_with(&["remove", "mine", "--yes"], &typed(&tablet)).code, Some(0));
@@ -64,7 +64,7 @@ fn rpl_07_two_codes_put_right_what_a_clock_did() {
     let shell = as_one(&t, ALICE);
     let two = |a: u64, b: u64| format!("{}\n{}\n", alice.code_at(a), alice.code_at(b));
     let wrong = shell.run_with(&["resync"], &two(now, now + 5));
-    assert!(wrong.code == Some(1) && wrong.stderr.contains("not right"), "{wrong:?}");
+    assert!(wrong.code == Some(1) && wrong.complaint().contains("not right"), "{wrong:?}");
     assert_eq!(shell.run_with(&["resync"], &two(now, now + 1)).code, Some(0));
     assert!(!t.cs().login("alice", [alice.code_at(now + 1)]).passed(), "used by it");
     assert!(t.cs().login("alice", [alice.code_at(now + 2)]).passed());
@@ -80,7 +80,7 @@ fn rpl_07_two_codes_put_right_what_a_clock_did() {
         assert_ne!(shell.run_with(&["resync"], "000000\n111111\n").code, Some(0));
     }
     let locked = shell.run_with(&["resync"], &two(theirs + 4, theirs + 5));
-    assert!(locked.stderr.contains("too many tries"), "the right ones are not looked at: {locked:?}");
+    assert!(locked.complaint().contains("too many tries"), "the right ones are not looked at: {locked:?}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn enr_08_a_new_set_voids_the_old_at_once_and_not_too_often() {
     let left = shell.run(&["recovery-codes"]).ok();
     assert!(left.stdout.contains("10 recovery codes left"), "{left:?}");
     let early = shell.run_with(&["recovery-codes", "--new", "--json"], &typed(&alice));
-    assert!(early.code == Some(1) && early.stderr.contains("can be made in"), "{early:?}");
+    assert!(early.code == Some(1) && early.complaint().contains("can be made in"), "{early:?}");
     t.clock().shift(2 * 3600 + 60);
     let to_file = shell.run_with(&["recovery-codes", "--new"], &typed(&alice));
     assert_eq!((to_file.code, to_file.stdout.as_str()), (Some(2), ""), "not into a pipe unasked");

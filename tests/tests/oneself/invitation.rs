@@ -34,7 +34,7 @@ fn enr_02_an_invitation_is_good_once_for_one_person_and_for_minutes() {
     assert!(t.cs().login("bob", [bob.fresh_code()]).passed());
     assert!(!takes(&t, BOB.uid, "bob", &code), "used");
     let needless = t.daemon.ctl().run(&["invite", "bob"]);
-    assert!(needless.code == Some(1) && needless.stderr.contains("has a factor"), "{needless:?}");
+    assert!(needless.code == Some(1) && needless.complaint().contains("has a factor"), "{needless:?}");
 
     // A later one voids an earlier one, a reset voids both, and time does.
     let (early, late) = (invite(&t, "alice"), invite(&t, "alice"));
@@ -68,10 +68,10 @@ fn enr_02_five_wrong_ones_void_it_and_are_paid_for() {
     let code = invite(&t, "bob");
     for n in 0..5 {
         let out = as_one(&t, BOB).refused_enroll(&["--invitation", &format!("0000{n}-00000")], "");
-        assert!(out.code == Some(4) && out.stderr.contains("not right"), "{out:?}");
+        assert!(out.code == Some(4) && out.complaint().contains("not right"), "{out:?}");
     }
     let out = as_one(&t, BOB).refused_enroll(&["--invitation", &code], "");
-    assert!(out.stderr.contains("too many tries"), "the right one is not looked at: {out:?}");
+    assert!(out.complaint().contains("too many tries"), "the right one is not looked at: {out:?}");
     done(&t, &["unlock", "bob"]);
     assert!(!takes(&t, BOB.uid, "bob", &code), "void by then");
     assert!(notices(&t, "bob").contains(&"locked".to_owned()));

@@ -190,5 +190,5 @@ fn adm_03_the_verb_asks_for_a_code_first() {
     assert_eq!(nothing_to_show.code, Some(4), "{nothing_to_show:?}");
     let root = t.daemon.ctl().run(&args);
     assert_eq!(root.code, Some(4), "{root:?}");
-    assert!(root.stderr.contains("--alone"), "what root can do: {root:?}");
+    assert!(root.complaint().contains("--alone"), "what root can do: {root:?}");
 }

@@ -84,7 +84,7 @@ fn adm_03_nobody_resets_themselves() {
     let ctl = t.daemon.ctl().as_uid(ALICE.uid);
     let refused = ctl.run(&["reset", "alice", "--reason", "x", "--yes"]);
     assert_eq!(refused.code, Some(4), "{refused:?}");
-    assert!(refused.stderr.contains("countersignctl request-reset"), "what next: {refused:?}");
+    assert!(refused.complaint().contains("countersignctl request-reset"), "what next: {refused:?}");
     assert!(is_enrolled(&t.daemon, "alice"));
     drop(polkit.asked());
     assert_eq!(alice.reset("dave", false), Ok(2), "the control: polkit lets her reset others");
@@ -107,7 +107,7 @@ fn adm_03_where_approvals_are_needed_nobody_resets_alone_but_root_aloud() {
     let refused = ctl.run(&["reset", "alice", "--reason", "x", "--yes"]);
     assert_eq!(refused.code, Some(4), "{refused:?}");
     for next in ["request-reset alice --reason TEXT", "countersignctl approve", "reset alice --alone"] {
-        assert!(refused.stderr.contains(next), "{next}: {refused:?}");
+        assert!(refused.complaint().contains(next), "{next}: {refused:?}");
     }
     assert!(is_enrolled(&t.daemon, "alice"));
     assert_eq!(ctl.run(&["reset", "alice", "--alone", "--reason", "x"]).code, Some(2), "asks first");
