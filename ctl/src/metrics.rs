@@ -15,7 +15,7 @@ use crate::{json, text};
 /// A family of metrics: its name, its type and what it says.
 type Family = (&'static str, &'static str, &'static str);
 
-const FAMILIES: [Family; 18] = [
+const FAMILIES: [Family; 21] = [
     ("countersign", "info", "The daemon that answered."),
     ("countersign_people_enrolled", "gauge", "People with an authenticator."),
     ("countersign_people_past_date", "gauge", "People without a factor whose time to get one is over."),
@@ -30,6 +30,9 @@ const FAMILIES: [Family; 18] = [
     ("countersign_clock_skew_seconds", "gauge", "Seconds that most phones are ahead of this host."),
     ("countersign_clock_skew_codes", "gauge", "Codes by which that was found."),
     ("countersign_clock_behind_seconds", "gauge", "Seconds that the clock is behind the latest date seen."),
+    ("countersign_mail_queue_letters", "gauge", "Letters with notices that wait."),
+    ("countersign_mail_queue_age_seconds", "gauge", "Seconds that the oldest of them waits."),
+    ("countersign_last_backup_timestamp_seconds", "gauge", "When the last backup was made, since 1970."),
     ("countersign_policy_file_in_force", "gauge", "1 where the policy file on disk is what is in force."),
     ("countersign_log_rows", "gauge", "Logins in the attempt log."),
     ("countersign_acts", "gauge", "Acts on record."),

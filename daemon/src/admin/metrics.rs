@@ -37,6 +37,13 @@ pub async fn metrics(host: &Host) -> Result<Vec<Sample>, Error> {
         out.add("clock_skew_seconds", &[], median as f64);
         out.add("clock_skew_codes", &[], codes as f64);
     }
+    let queue = host.store.letter_queue_state(now).await?;
+    out.add("mail_queue_letters", &[], f64::from(queue.letters));
+    out.add("mail_queue_age_seconds", &[], queue.oldest as f64);
+    let backed_up = host.store.last_backup().await?;
+    if backed_up > 0 {
+        out.add("last_backup_timestamp_seconds", &[], backed_up as f64);
+    }
     out.add("clock_behind_seconds", &[], (now.date - now.wall) as f64);
     out.add("policy_file_in_force", &[], f64::from(u8::from(host.policies.trouble().is_none())));
     Ok(out.0)

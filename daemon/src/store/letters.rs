@@ -159,7 +159,6 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    #[expect(dead_code, reason = "for the metrics")]
     pub async fn letter_queue_state(&self, now: Moment) -> Result<QueueState, Error> {
         self.run(Durability::Kill, move |db| {
             let read = |r: &rusqlite::Row<'_>| {
