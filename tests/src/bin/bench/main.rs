@@ -12,6 +12,7 @@ mod crowd;
 mod decisions;
 mod floor;
 mod fresh;
+mod listings;
 mod mail;
 mod memory;
 mod ours;
@@ -32,11 +33,12 @@ fn main() {
         ["ours"] => run::ours(),
         ["decisions"] => run::decisions(),
         ["mail"] => run::mail(),
+        ["listings"] => run::listings(),
         // The two programs that the measurement starts besides `pam-host`.
         ["echo-service", address, file] => floor::serve(address, file),
         ["worker"] => crowd::work(),
         _ => eprintln!(
-            "bench [ours|decisions|mail]: everything, or only logins of ours (for a profiler), policies or mail"
+            "bench [ours|decisions|mail|listings]: everything, or only logins of ours (for a profiler), policies, mail or lists"
         ),
     }
 }

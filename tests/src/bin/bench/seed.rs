@@ -42,7 +42,7 @@ pub(crate) fn forget_codes(daemon: &Daemon) {
     change(daemon, |db| db.execute("UPDATE totp SET last_step = 0 WHERE last_step > 0", []).map(drop));
 }
 
-fn change(daemon: &Daemon, work: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
+pub(crate) fn change(daemon: &Daemon, work: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
     let mut db = Connection::open(daemon.database()).expect("the database of a stopped daemon");
     let transaction = db.transaction().expect("a transaction");
     work(&transaction).expect("rows of the daemon's own shape");
