@@ -47,7 +47,7 @@ const QUESTIONS: [(&str, &[&str], &str); 8] = [
     (
         "a network",
         &["log", "--json", "--from", "10.3.96.0/20"],
-        "WHERE source BETWEEN '10.3.100' AND '10.3.12' ORDER BY id DESC",
+        "WHERE source GLOB '10.3.*' AND CAST(substr(source, 6) AS INTEGER) BETWEEN 96 AND 111 ORDER BY id DESC",
     ),
     (
         "the last week",
