@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 /// Before a line that stood in the way and is a comment until we go.
-pub(super) const WAS: &str = "#countersign-was# ";
+const WAS: &str = "#countersign-was# ";
+/// Behind a line that stands in for one of those. It names the module, so that whoever deletes each line that
+/// does deletes this one as well.
+const STANDS_IN: &str = "# instead of the line above, for pam_countersign";
 /// What each line of ours in a PAM stack calls.
 const MODULE: &str = "pam_countersign.so";
 
@@ -85,40 +88,80 @@ impl Edit {
     }
 }
 
-/// The file without our lines, whoever wrote them; what we made a comment is a line again. `stand_ins` are
-/// lines that `enable` wrote in the place of those. `None` where nothing is ours.
+/// A line that stands in for one that becomes a comment.
+pub(super) fn stand_in(line: &str) -> String {
+    format!("{line} {STANDS_IN}")
+}
+
+/// The file without our lines, whoever wrote them; what we made a comment is a line again, and what stood in
+/// for it goes. `None` where nothing is ours.
 ///
 /// Where a jump (`[success=2 ...]`) before a line of ours counts it, a line that does nothing stays in its
 /// place: without it the jump would land one line too far.
-pub(super) fn without_ours(text: &str, stand_ins: &[String]) -> Option<String> {
+pub(super) fn without_ours(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = characters(bytes);
+    let restored: Vec<bool> = text.split_inclusive('\n').map(|line| line.starts_with(WAS)).collect();
+    let text: String =
+        text.split_inclusive('\n').map(|line| line.strip_prefix(WAS).unwrap_or(line)).collect();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let has_was = text.contains(WAS);
-    let spans = spans(text);
     let mut jumps = Jumps::default();
     let mut gone: HashMap<usize, Option<String>> = HashMap::new();
-    for Span { first, last } in spans {
-        let whole = lines[first - 1..last].join(" ").replace("\\\n", " ");
-        let whole = whole.trim();
-        if calls_ours(whole) {
-            let noop = jumps.counted(whole);
-            // The first line makes room for what does nothing; the others only go.
-            gone.insert(first, noop);
-            (first + 1..=last).for_each(|line| drop(gone.insert(line, None)));
-        } else if has_was && stand_ins.iter().any(|one| one == whole) {
-            gone.insert(first, None);
+    // Lines that are back and that nothing has gone for yet.
+    let mut owed = 0_u32;
+    for Span { first, last } in spans(&text) {
+        let whole = whole(&lines[first - 1..last]);
+        let whole = whole.as_str();
+        let noop = if restored[first - 1] {
+            owed += 1;
+            jumps.pass(whole);
+            continue;
+        } else if calls_ours(whole) {
+            // One line came for another one, and goes for it.
+            let instead = owed > 0 && Jumps::kind(whole) == "auth";
+            owed -= u32::from(instead);
+            if instead { None } else { jumps.counted(whole) }
+        } else if whole.ends_with(STANDS_IN) {
+            owed = owed.saturating_sub(1);
+            None
         } else {
             jumps.pass(whole);
-        }
+            continue;
+        };
+        // The first line makes room for what does nothing; the others only go.
+        gone.insert(first, noop);
+        (first + 1..=last).for_each(|line| drop(gone.insert(line, None)));
+    }
+    if gone.is_empty() && !restored.contains(&true) {
+        return None;
     }
     let mut left = String::new();
     for (index, line) in lines.iter().enumerate() {
         match gone.get(&(index + 1)) {
             Some(Some(noop)) => left.push_str(&format!("{noop}\n")),
             Some(None) => {}
-            None => left.push_str(line.strip_prefix(WAS).unwrap_or(line)),
+            None => left.push_str(line),
         }
     }
-    (has_was || !gone.is_empty()).then_some(left)
+    Some(as_bytes(&left))
+}
+
+/// A line with what continues it, as one; comments between its parts are none of it.
+pub(super) fn whole(lines: &[&str]) -> String {
+    let parts = lines.iter().map(|line| line.trim()).filter(|line| !line.starts_with('#'));
+    let parts: Vec<&str> =
+        parts.map(|line| if continues(line) { line.trim_end_matches('\\') } else { line }).collect();
+    parts.join(" ").trim().to_owned()
+}
+
+/// Bytes of a file whose encoding nobody knows, each as one character, so that what is not ours goes through
+/// unharmed. All that is looked for is ASCII.
+pub(super) fn characters(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The way back from [`characters`].
+pub(super) fn as_bytes(characters: &str) -> Vec<u8> {
+    characters.chars().filter_map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
 /// How far the jumps of a file reach, phase by phase.
@@ -129,8 +172,12 @@ struct Jumps {
 }
 
 impl Jumps {
+    fn kind(line: &str) -> String {
+        line.split_whitespace().next().unwrap_or_default().trim_start_matches('-').to_lowercase()
+    }
+
     fn of(&mut self, line: &str) -> (&mut (u64, u64), String) {
-        let kind = line.split_whitespace().next().unwrap_or_default().trim_start_matches('-').to_lowercase();
+        let kind = Self::kind(line);
         (self.phases.entry(kind.clone()).or_default(), kind)
     }
 
@@ -166,9 +213,9 @@ impl Jumps {
     }
 }
 
-/// Whether this text of a stack file calls our module.
+/// Whether this text of a stack file calls our module, or has a line that waits to be put back.
 pub(super) fn has_ours(text: &str) -> bool {
-    text.lines().any(|line| calls_ours(line.trim()))
+    text.lines().any(|line| calls_ours(line.trim()) || line.starts_with(WAS))
 }
 
 fn calls_ours(line: &str) -> bool {
@@ -205,6 +252,10 @@ mod tests {
     const DEBIAN: &str =
         "# head\n@include common-auth\n\naccount required pam_nologin.so\n@include common-account";
 
+    fn without(text: &str) -> Option<String> {
+        without_ours(text.as_bytes()).map(|left| String::from_utf8(left).expect("as it came"))
+    }
+
     fn edit() -> Edit {
         Edit {
             auth: Some((Place::After(2), "auth required pam_countersign.so after_first_factor".into())),
@@ -220,22 +271,22 @@ mod tests {
             "# head\n@include common-auth\nauth required pam_countersign.so after_first_factor\n\n\
              account required pam_nologin.so\naccount required pam_countersign.so\n@include common-account"
         );
-        assert_eq!(without_ours(&made, &[]).as_deref(), Some(DEBIAN));
-        assert_eq!(without_ours(DEBIAN, &[]), None);
+        assert_eq!(without(&made).as_deref(), Some(DEBIAN));
+        assert_eq!(without(DEBIAN), None);
     }
 
     #[test]
     fn what_others_changed_since_stays() {
         let made = edit().apply(DEBIAN).replace("# head", "# mine\nauth required pam_access.so");
         let made = made.replace("after_first_factor", "after_first_factor debug");
-        let left = without_ours(&made, &[]).expect("ours");
+        let left = without(&made).expect("ours");
         assert_eq!(left, DEBIAN.replace("# head", "# mine\nauth required pam_access.so"));
     }
 
     #[test]
     fn a_line_in_the_way_is_a_comment_until_we_go() {
         let stack = "auth include \\\n  system-auth\naccount include system-auth\n";
-        let substack = "auth substack system-auth".to_owned();
+        let substack = stand_in("auth substack system-auth");
         let edit = Edit {
             auth: Some((
                 Place::Instead(1, vec![substack.clone()]),
@@ -248,7 +299,7 @@ mod tests {
             made.starts_with(&format!("{WAS}auth include \\\n{WAS}  system-auth\nauth substack")),
             "{made}"
         );
-        assert_eq!(without_ours(&made, &[substack]).as_deref(), Some(stack));
+        assert_eq!(without(&made).as_deref(), Some(stack));
     }
 
     #[test]
@@ -262,19 +313,52 @@ mod tests {
         let stack = "auth [success=2 default=ignore] pam_unix.so\nauth requisite pam_deny.so\n\
                      -auth required pam_countersign.so\nauth required pam_permit.so\n";
         assert_eq!(
-            without_ours(stack, &[]).expect("ours"),
+            without(stack).expect("ours"),
             stack.replace("-auth required pam_countersign.so", "auth [default=ignore] pam_permit.so")
         );
         // It lands on ours: then on what follows.
         let stack = stack.replace("success=2", "success=1");
-        assert_eq!(
-            without_ours(&stack, &[]).expect("ours"),
-            stack.replace("-auth required pam_countersign.so\n", "")
-        );
+        assert_eq!(without(&stack).expect("ours"), stack.replace("-auth required pam_countersign.so\n", ""));
         // Nobody knows how far it reaches over an include.
         let stack =
             "auth [success=2 default=ignore] pam_a.so\n@include b\nauth required pam_countersign.so\n";
-        assert!(without_ours(stack, &[]).expect("ours").ends_with("auth [default=ignore] pam_permit.so\n"));
+        assert!(without(stack).expect("ours").ends_with("auth [default=ignore] pam_permit.so\n"));
+    }
+
+    #[test]
+    fn a_line_that_is_back_is_what_ours_came_for() {
+        // Two lines were jumped over before, and two are afterwards.
+        let stack = "auth [success=2 default=ignore] pam_a.so\nauth requisite pam_unix.so\n\
+                     auth required pam_b.so\nauth required pam_c.so\n";
+        let edit = Edit {
+            auth: Some((Place::Instead(2, Vec::new()), "auth required pam_countersign.so after_key".into())),
+            account: None,
+        };
+        let made = edit.apply(stack).replace("pam_c.so", "pam_c.so debug");
+        assert_eq!(without(&made).expect("ours"), stack.replace("pam_c.so", "pam_c.so debug"));
+        // Somebody has deleted what names our module, and left the comment.
+        let left: String = made.split_inclusive('\n').filter(|line| !line.contains(MODULE)).collect();
+        assert_eq!(without(&left).expect("ours"), stack.replace("pam_c.so", "pam_c.so debug"));
+    }
+
+    #[test]
+    fn bytes_of_others_go_through_whatever_they_are() {
+        let stack = b"# Gr\xfc\xdfe \xff\x85\xa0\n@include common-auth\n\xe2\x82\xac\n".to_vec();
+        let mut made = stack.clone();
+        made.extend(b"auth required pam_countersign.so\n");
+        assert_eq!(without_ours(&made), Some(stack.clone()));
+        assert_eq!(without_ours(&stack), None);
+    }
+
+    #[test]
+    fn a_continued_line_of_ours_goes_whole_and_comments_in_it_do_not_hide_it() {
+        let ours = "auth required \\\n# why\n\n  pam_countersign.so \\\n  debug\n";
+        assert_eq!(without(&format!("{DEBIAN}\n{ours}auth x y\n")), Some(format!("{DEBIAN}\nauth x y\n")));
+        let crlf = DEBIAN.replace('\n', "\r\n");
+        assert_eq!(
+            without(&format!("{crlf}\r\nauth required pam_countersign.so\r\n")),
+            Some(format!("{crlf}\r\n"))
+        );
     }
 
     #[test]

@@ -70,7 +70,6 @@ impl From<Record> for Enabled {
 struct Item {
     service: String,
     changes: Vec<Change>,
-    stand_ins: Vec<String>,
     after_first_factor: bool,
     told: Told,
     reload_sshd: bool,
@@ -153,7 +152,6 @@ fn plan_one(host: &Host, trial: &Trial, service: &str, args: &Enable) -> Result<
         Ok(Planned::Already(place)) => item.told.already = Some(place),
         Ok(Planned::Change(plan)) => {
             item.changes.push(plan.change);
-            item.stand_ins = plan.stand_ins;
             item.after_first_factor = plan.after_first_factor;
             item.told.also = plan.also;
             item.told.notes = plan.notes;
@@ -177,7 +175,6 @@ impl Item {
         Self {
             service: service.to_owned(),
             changes: Vec::new(),
-            stand_ins: Vec::new(),
             after_first_factor: false,
             told: Told::default(),
             reload_sshd: false,
@@ -268,7 +265,6 @@ fn carry_out_one(
     let seconds = args.rollback_after;
     let pending = Pending { boot, until: now + seconds };
     let mut record = Record::new(&item.service, new_id()?, newest, Some(pending));
-    record.stand_ins.clone_from(&item.stand_ins);
     record.reload_sshd = item.reload_sshd;
     record.profile = item.profile;
     record.forced.clone_from(&item.told.problems);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::files::{self, Saved};
 use super::host::{Host, PAM, PAM_SHIPPED};
-use super::lines::{Edit, Place, has_ours};
+use super::lines::{Edit, Place, characters, has_ours, spans, stand_in, whole};
 use super::record::Change;
 use super::trial::Trial;
 use crate::terminal::safe;
@@ -19,8 +19,6 @@ const MOST_EXCUSED: usize = 8;
 /// What is to be done for one service.
 pub(super) struct Plan {
     pub(super) change: Change,
-    /// Lines that stand in for what becomes a comment.
-    pub(super) stand_ins: Vec<String>,
     pub(super) after_first_factor: bool,
     /// Other services that ask from now on because they include this one.
     pub(super) also: Vec<String>,
@@ -69,7 +67,7 @@ pub(super) fn plan(host: &Host, trial: &Trial, service: &str, after_key: bool) -
     let mut notes = Vec::new();
     let mut problems: Vec<String> =
         stacks.faults.iter().map(|fault| text::fault(&safe(&fault.to_string()))).collect();
-    let (auth_place, stand_ins, after_first_factor) =
+    let (auth_place, after_first_factor) =
         place_auth(trial, service, &text, auth, after_key, &mut notes, &mut problems)?;
     let option = match (after_key, after_first_factor) {
         (true, _) => " after_key",
@@ -92,7 +90,7 @@ pub(super) fn plan(host: &Host, trial: &Trial, service: &str, after_key: bool) -
         problems.push(text::asks_twice(&twice, service));
     }
     let change = Change { path, before, after: Some(base.with(made.into_bytes())) };
-    Ok(Planned::Change(Box::new(Plan { change, stand_ins, after_first_factor, also, notes, problems })))
+    Ok(Planned::Change(Box::new(Plan { change, after_first_factor, also, notes, problems })))
 }
 
 /// The file to write, what is there, and what it is made from.
@@ -121,7 +119,7 @@ fn place_auth(
     after_key: bool,
     notes: &mut Vec<String>,
     problems: &mut Vec<String>,
-) -> Result<(Place, Vec<String>, bool), Hopeless> {
+) -> Result<(Place, bool), Hopeless> {
     if auth.from_other {
         return Err(Hopeless::Refused(text::only_other(service, "auth")));
     }
@@ -135,7 +133,7 @@ fn place_auth(
         if factors.len() > 1 {
             return Err(Hopeless::Refused(text::several_passwords(service)));
         }
-        return Ok((Place::Instead(anchor, Vec::new()), Vec::new(), false));
+        return Ok((Place::Instead(anchor, Vec::new()), false));
     }
     let ours = "auth required pam_countersign.so".to_owned();
     let mut tried = None;
@@ -165,14 +163,10 @@ fn place_auth(
     let Some((place, looked)) = tried else { return Err(Hopeless::Refused(text::no_password_line(service))) };
     notes.extend(looked.notes);
     problems.extend(looked.problems);
-    let stand_ins = match &place {
-        Place::Instead(_, lines) => {
-            notes.push(text::substack_instead(service));
-            lines.clone()
-        }
-        Place::Before(_) | Place::After(_) => Vec::new(),
-    };
-    Ok((place, stand_ins, looked.after_first_factor))
+    if matches!(place, Place::Instead(..)) {
+        notes.push(text::substack_instead(service));
+    }
+    Ok((place, looked.after_first_factor))
 }
 
 /// What every way through an auth stack with our line comes to.
@@ -269,11 +263,13 @@ fn own_line(entry: &Entry) -> usize {
 
 /// `auth include X` as `auth substack X`, in which `sufficient` does not end the whole stack.
 fn as_substack(text: &str, line: usize) -> Option<String> {
-    let text = text.lines().nth(line - 1)?;
-    let mut words = text.split_whitespace();
+    let span = spans(text).into_iter().find(|span| (span.first..=span.last).contains(&line))?;
+    let lines: Vec<&str> = text.lines().skip(span.first - 1).take(span.last + 1 - span.first).collect();
+    let whole = whole(&lines);
+    let mut words = whole.split('#').next()?.split_whitespace();
     let (auth, include, name) = (words.next()?, words.next()?, words.next()?);
     (auth.eq_ignore_ascii_case("auth") && include.eq_ignore_ascii_case("include"))
-        .then(|| format!("auth       substack     {name}"))
+        .then(|| stand_in(&format!("auth       substack     {name}")))
 }
 
 /// Whether a jump counts our line, and so lands one line earlier than it did.
@@ -365,7 +361,7 @@ pub(super) fn files_with_ours(host: &Host) -> Vec<PathBuf> {
         if name.contains(".dpkg-") || name.starts_with('.') {
             continue;
         }
-        if std::fs::read(entry.path()).is_ok_and(|bytes| has_ours(&String::from_utf8_lossy(&bytes))) {
+        if std::fs::read(entry.path()).is_ok_and(|bytes| has_ours(&characters(&bytes))) {
             found.push(PathBuf::from(PAM).join(name));
         }
     }

@@ -43,8 +43,6 @@ pub(super) struct Record {
     pub(super) pending: Option<Pending>,
     /// What was forced, in words.
     pub(super) forced: Vec<String>,
-    /// Lines that stand in for what our edit made comments.
-    pub(super) stand_ins: Vec<String>,
     /// Whether sshd read the change and must read it back.
     pub(super) reload_sshd: bool,
     /// Whether pam-auth-update made it.
@@ -95,7 +93,6 @@ impl Record {
             after_login,
             pending,
             forced: Vec::new(),
-            stand_ins: Vec::new(),
             reload_sshd: false,
             profile: false,
             files: Vec::new(),

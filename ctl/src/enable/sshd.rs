@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::commands::{ask, command, find, run};
 use super::files::{self, Saved};
 use super::host::Host;
+use super::lines::{as_bytes, characters};
 use super::record::Change;
 use crate::terminal::safe;
 use crate::text::enable as text;
@@ -336,13 +337,13 @@ fn split(line: &str) -> Option<(String, String)> {
 }
 
 /// The drop-in as somebody has edited it, without what we wrote; `None` where nothing else is left.
-pub(super) fn without_ours(text: &str) -> Option<String> {
-    let kept: String = text
+pub(super) fn without_ours(bytes: &[u8]) -> Option<Vec<u8>> {
+    let kept: String = characters(bytes)
         .split_inclusive('\n')
         .filter(|line| split(line).is_none_or(|(keyword, _)| !KEYWORDS.contains(&keyword.as_str())))
         .filter(|line| !content(false).lines().any(|ours| ours == line.trim_end()))
         .collect();
-    kept.lines().any(|line| split(line).is_some()).then_some(kept)
+    kept.lines().any(|line| split(line).is_some()).then(|| as_bytes(&kept))
 }
 
 /// Has sshd look at the files as they are now.

@@ -51,7 +51,7 @@ pub(super) fn undo(host: &Host, records: &Records, record: &Record) -> Result<Ve
         // What the tool has written is its own reading of how it was; ours is the bytes.
         let tool_wrote = record.profile && untouched_since;
         let now = if tool_wrote { change.after.clone() } else { now };
-        steps.push(step(change, now, &record.stand_ins));
+        steps.push(step(change, now));
     }
     carry_out(host, &steps)?;
     if record.reload_sshd
@@ -77,7 +77,7 @@ fn carry_out(host: &Host, steps: &[Step]) -> Result<(), String> {
     replace_all(&wanted)
 }
 
-fn step(change: &Change, now: Option<Saved>, stand_ins: &[String]) -> Step {
+fn step(change: &Change, now: Option<Saved>) -> Step {
     let path = change.path.clone();
     let of = |how, wanted| Step { path: path.clone(), how, wanted };
     let Some(now) = now else {
@@ -93,16 +93,15 @@ fn step(change: &Change, now: Option<Saved>, stand_ins: &[String]) -> Step {
         let how = if change.before.is_some() { How::Restored } else { How::Removed };
         return of(how, change.before.clone());
     }
-    let left = String::from_utf8_lossy(&now.bytes).into_owned();
     if path == Path::new(sshd::DROP_IN) {
-        return match sshd::without_ours(&left) {
-            Some(left) if left == *String::from_utf8_lossy(&now.bytes) => of(How::Untouched, Some(now)),
-            Some(left) => of(How::LinesTaken, Some(now.with(left.into_bytes()))),
+        return match sshd::without_ours(&now.bytes) {
+            Some(left) if left == now.bytes => of(How::Untouched, Some(now)),
+            Some(left) => of(How::LinesTaken, Some(now.with(left))),
             None => of(How::Removed, None),
         };
     }
-    match without_ours(&left, stand_ins) {
-        Some(left) => of(How::LinesTaken, Some(now.with(left.into_bytes()))),
+    match without_ours(&now.bytes) {
+        Some(left) => of(How::LinesTaken, Some(now.with(left))),
         None => of(How::Untouched, Some(now)),
     }
 }
@@ -112,9 +111,8 @@ pub(super) fn take_out(host: &Host, files: &[PathBuf]) -> Result<Vec<(PathBuf, H
     let mut done = Vec::new();
     for path in files {
         let Some(now) = files::read(&host.real(path))? else { continue };
-        let text = String::from_utf8_lossy(&now.bytes).into_owned();
-        let Some(left) = without_ours(&text, &[]) else { continue };
-        let wanted = now.with(left.into_bytes());
+        let Some(left) = without_ours(&now.bytes) else { continue };
+        let wanted = now.with(left);
         replace_all(&[(&host.real(path), Some(&wanted))])?;
         done.push((path.clone(), How::LinesTaken));
     }
@@ -155,14 +153,14 @@ mod tests {
     #[test]
     fn untouched_files_come_back_to_the_byte_and_mode() {
         let change = change();
-        let step = step(&change, change.after.clone(), &[]);
+        let step = step(&change, change.after.clone());
         assert_eq!((step.how, step.wanted), (How::Restored, change.before));
     }
 
     #[test]
     fn edited_files_lose_our_lines_only() {
         let now = saved("# mine\n@include common-auth\nauth required pam_countersign.so debug\n", 0o644);
-        let step = step(&change(), Some(now), &[]);
+        let step = step(&change(), Some(now));
         assert_eq!(step.how, How::LinesTaken);
         assert_eq!(step.wanted, Some(saved("# mine\n@include common-auth\n", 0o644)));
     }
@@ -170,14 +168,14 @@ mod tests {
     #[test]
     fn a_power_cut_before_the_change_leaves_nothing_to_do() {
         let change = change();
-        assert_eq!(step(&change, change.before.clone(), &[]).how, How::Untouched);
-        assert_eq!(step(&change, None, &[]).how, How::Untouched);
+        assert_eq!(step(&change, change.before.clone()).how, How::Untouched);
+        assert_eq!(step(&change, None).how, How::Untouched);
     }
 
     #[test]
     fn a_file_of_ours_goes() {
         let ours = Change { before: None, ..change() };
-        let step = step(&ours, ours.after.clone(), &[]);
+        let step = step(&ours, ours.after.clone());
         assert_eq!((step.how, step.wanted), (How::Removed, None));
     }
 }

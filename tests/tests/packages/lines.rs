@@ -68,6 +68,70 @@ fn avl_08_a_jump_over_our_line_lands_where_it_did() {
     }
 }
 
+/// What `enable` makes of stacks in which a line stood in its way, and what they were.
+const REPLACED: [(&str, &str); 3] = [
+    (
+        "#countersign-was# @include common-auth\nauth       required     pam_countersign.so after_key\n\
+         account    required     pam_countersign.so\n@include common-account\n",
+        "@include common-auth\n@include common-account\n",
+    ),
+    (
+        "#countersign-was# auth include \\\n#countersign-was#   system-auth\n\
+         auth       substack     system-auth # instead of the line above, for pam_countersign\n\
+         auth       required     pam_countersign.so\nauth include postlogin\n",
+        "auth include \\\n  system-auth\nauth include postlogin\n",
+    ),
+    // The jump passes over as many lines as before.
+    (
+        "auth [success=2 default=ignore] pam_a.so\n#countersign-was# auth requisite pam_unix.so\n\
+         auth       required     pam_countersign.so after_key\nauth required pam_b.so\n\
+         auth required pam_c.so\n",
+        "auth [success=2 default=ignore] pam_a.so\nauth requisite pam_unix.so\nauth required pam_b.so\n\
+         auth required pam_c.so\n",
+    ),
+];
+
+/// Without its password line sshd would let in who comes with any password, or with none.
+#[test]
+fn avl_08_a_line_that_stood_in_the_way_is_back_when_ours_goes() {
+    for (made, before) in REPLACED {
+        assert_eq!(after(made), before);
+        // Somebody has deleted ours by hand, and not seen the comment.
+        let half: String =
+            made.split_inclusive('\n').filter(|line| !line.contains("pam_countersign")).collect();
+        assert_eq!(after(&half), before);
+    }
+}
+
+/// The same by the one line that the guide has for when every program of ours is gone.
+#[test]
+fn avl_08_so_it_is_after_the_last_resort_of_the_guide() {
+    let guide = std::fs::read_to_string(source_root().join("docs/ADMIN-GUIDE.md")).expect("readable");
+    let lines: Vec<&str> = guide.lines().filter(|line| line.starts_with("    sed -i ")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for (made, before) in REPLACED {
+        let dir = Scratch::new("lines");
+        let file = dir.join("service");
+        std::fs::write(&file, made).expect("our own folder");
+        let script = lines[0].replace("/etc/pam.d", &dir.path().display().to_string());
+        assert!(Command::new("sh").args(["-c", &script]).status().expect("sed").success());
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), before);
+    }
+}
+
+/// Comments neither continue a line nor end one that is continued (pam.conf(5)).
+#[test]
+fn comments_neither_hide_a_line_of_ours_nor_take_one_along() {
+    let comment = "# see \\\n";
+    let ours = "auth required pam_countersign.so\n";
+    assert_eq!(
+        after(&format!("{comment}{ours}auth required pam_unix.so\n")),
+        format!("{comment}auth required pam_unix.so\n")
+    );
+    let ours = "auth required \\\n# why\n\n  pam_countersign.so\n";
+    assert_eq!(after(&format!("{ours}auth required pam_unix.so\n")), "auth required pam_unix.so\n");
+}
+
 #[test]
 fn links_owners_and_modes_stay_as_they_are() {
     require!(Root);

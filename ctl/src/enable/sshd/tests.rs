@@ -92,9 +92,13 @@ fn without_an_include_there_is_no_drop_in() {
 
 #[test]
 fn an_edited_drop_in_keeps_what_others_wrote() {
-    assert_eq!(without_ours(&content(true)), None);
-    let edited = content(false).replace("UsePAM yes", "UsePAM yes\nMaxAuthTries 3");
-    assert_eq!(without_ours(&edited).as_deref(), Some("MaxAuthTries 3\n"));
+    assert_eq!(without_ours(content(true).as_bytes()), None);
+    let edited = content(false).replace("UsePAM yes", "UsePAM yes\n# \u{fc}\nMaxAuthTries 3");
+    let kept = "# \u{fc}\nMaxAuthTries 3\n";
+    assert_eq!(without_ours(edited.as_bytes()).as_deref(), Some(kept.as_bytes()));
+    // Not UTF-8, and nobody's business.
+    let edited = [edited.as_bytes(), b"Banner /\xff\n"].concat();
+    assert_eq!(without_ours(&edited), Some([kept.as_bytes(), b"Banner /\xff\n"].concat()));
 }
 
 #[test]
