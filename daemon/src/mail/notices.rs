@@ -206,8 +206,10 @@ async fn settle(
         // It may have arrived. Once more is better than never; over and over is a flood.
         Some(Outcome::Unknown) if told.tries > 1 => host.store.letter_sent(letter, told, now).await,
         Some(Outcome::Refused) => {
-            journal::warning("a notice is refused for good by the mail server", &[("user", &letter.name)]);
-            host.store.letter_refused(letter, told, now).await
+            let name = letter.name.clone();
+            host.store.letter_refused(letter, told, now).await?;
+            journal::warning("a notice is refused for good by the mail server", &[("user", &name)]);
+            Ok(())
         }
         Some(Outcome::Unknown | Outcome::Later) | None => host.store.letter_failed(told).await,
     }

@@ -142,7 +142,7 @@ fn avl_13_nobody_waits_for_the_journal() {
         setup.clock(&std::sync::Arc::new(countersign_tests::Clock::new())).wrapped_by(&[
             "bash",
             "-c",
-            "exec 2> >(exec sleep 60); exec \"$0\" \"$@\"",
+            "exec 2> >(exec sleep 500); exec \"$0\" \"$@\"",
         ])
     });
     let journal = Journal::open();
@@ -152,10 +152,9 @@ fn avl_13_nobody_waits_for_the_journal() {
     for _ in 0..1500 {
         assert!(t.cs().visit("carol").ruser("x".repeat(200)).run([""; 0]).passed());
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    let begun = Instant::now();
     assert!(t.cs().visit("alice").run([alice.fresh_code()]).passed());
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    // A login that did wait would wait for the end of that pipe; what a slow machine takes is no waiting.
+    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
     assert_eq!(t.daemon.log("alice").len(), 1, "the log has it");
     drop(journal);
 }
