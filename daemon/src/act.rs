@@ -44,6 +44,12 @@ pub fn current() -> Option<Deed> {
     CURRENT.try_with(|deed| deed.lock().unwrap_or_else(PoisonError::into_inner).clone()).ok()
 }
 
+/// The uid behind the call that runs now; `None` outside of the Manager interface.
+#[must_use]
+pub fn caller() -> Option<u32> {
+    CURRENT.try_with(|deed| deed.lock().unwrap_or_else(PoisonError::into_inner).actor).ok()
+}
+
 fn note(what: impl FnOnce(&mut Deed)) {
     let _ = CURRENT.try_with(|deed| what(&mut deed.lock().unwrap_or_else(PoisonError::into_inner)));
 }

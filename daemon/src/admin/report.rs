@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::host::Host;
 use countersign_protocol::manager::Person;
 
+/// People that one transaction looks at: each takes some ten questions, and logins wait meanwhile.
+const AT_ONCE: usize = 200;
+
 /// Version, configuration in words, policy hash, people enrolled, seconds by which the wall clock is
 /// behind the latest date that was seen. Where the file on disk is not what is in force, the words go on
 /// for some lines: one that says so, then one for each reason.
@@ -51,6 +54,15 @@ fn with_overrides(host: &Host, person: Person, now: Moment) -> Person {
 /// When the store cannot be read.
 pub async fn users(host: &Host, after: Option<u32>, limit: u32) -> Result<Vec<Person>, Error> {
     let now = host.clock.now()?;
-    let people = host.store.people(after, limit.clamp(1, PAGE), host.view(), now).await?;
-    Ok(people.into_iter().map(|person| with_overrides(host, person, now)).collect())
+    let (mut people, mut after, limit) = (Vec::new(), after, limit.clamp(1, PAGE) as usize);
+    loop {
+        let most = AT_ONCE.min(limit - people.len());
+        let some = host.store.people(after, u32::try_from(most).unwrap_or(PAGE), host.view(), now).await?;
+        let over = some.len() < most;
+        after = some.last().map(|person| person.uid);
+        people.extend(some.into_iter().map(|person| with_overrides(host, person, now)));
+        if over || people.len() >= limit {
+            return Ok(people);
+        }
+    }
 }

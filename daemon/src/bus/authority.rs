@@ -4,10 +4,10 @@
 //! time polkit looks. Absent, slow and refusing are all "no", and so is a caller who is gone by the
 //! time of the answer.
 
+use super::fairness::Open;
 use crate::error::Error;
 use crate::journal;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use zbus::{Connection, Variant};
 
@@ -20,17 +20,18 @@ const ASK_THE_PERSON: u32 = 1;
 const BY_RULES: Duration = Duration::from_secs(5);
 /// How long a person may take to type a password.
 const BY_PERSON: Duration = Duration::from_secs(120);
-/// Questions of one uid, and of everybody, that may be open at a time.
-const OPEN_OF_ONE: u32 = 4;
+/// Questions of one uid, and of everybody, that may be open at a time. Of the calls that one uid may have open
+/// ([`super::recorded`]) one is left for what asks nobody.
+const OPEN_OF_ONE: u32 = 3;
 const OPEN: u32 = 64;
 
 /// The answer of polkit: authorized, could be after a challenge, details.
 type Answer = (bool, bool, HashMap<String, String>);
 
 /// Who asks polkit, and how often at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Authority {
-    open: Mutex<HashMap<u32, u32>>,
+    open: Open,
 }
 
 /// One question for polkit.
@@ -45,10 +46,10 @@ pub(super) struct Question<'a> {
     pub(super) details: HashMap<&'static str, String>,
 }
 
-/// A question that is open. Dropped, it no longer counts.
-struct Open<'a> {
-    authority: &'a Authority,
-    uid: u32,
+impl Default for Authority {
+    fn default() -> Self {
+        Self { open: Open::at_most(OPEN_OF_ONE, OPEN) }
+    }
 }
 
 impl Authority {
@@ -57,7 +58,9 @@ impl Authority {
     /// # Errors
     /// `NotAuthorized` unless polkit says yes, `Busy` when too many questions are open.
     pub(super) async fn require(&self, bus: &Connection, question: &Question<'_>) -> Result<(), Error> {
-        let _open = self.open(question.uid)?;
+        let _open = self.open.one(question.uid).ok_or_else(|| {
+            Error::Busy("too many questions to polkit are open; answer or cancel them".into())
+        })?;
         let (mut yes, challenge, _) = ask(bus, question, false).await?;
         if !yes && challenge {
             yes = ask(bus, question, true).await?.0;
@@ -77,27 +80,6 @@ impl Authority {
             }));
         }
         Ok(())
-    }
-
-    fn open(&self, uid: u32) -> Result<Open<'_>, Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.values().sum::<u32>() >= OPEN || open.get(&uid).is_some_and(|n| *n >= OPEN_OF_ONE) {
-            return Err(Error::Busy("too many questions to polkit are open; answer or cancel them".into()));
-        }
-        *open.entry(uid).or_insert(0) += 1;
-        Ok(Open { authority: self, uid })
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        let mut open = self.authority.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.uid);
-            }
-        }
     }
 }
 
@@ -134,23 +116,4 @@ fn no_answer(why: &str) -> Error {
     Error::NotAuthorized(
         "polkit, which says who but root may do this, gives no answer; see `systemctl status polkit`".into(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prv_04_open_questions_are_bounded_by_uid_and_in_all() {
-        let authority = Authority::default();
-        let mine: Vec<_> = (0..OPEN_OF_ONE).map(|_| authority.open(1000).expect("open")).collect();
-        assert!(authority.open(1000).is_err());
-        let others: Vec<_> = (OPEN_OF_ONE..OPEN).map(|n| authority.open(2000 + n).expect("open")).collect();
-        assert!(authority.open(3000).is_err(), "no more than {OPEN} in all");
-        drop(others);
-        assert!(authority.open(3000).is_ok());
-        drop(mine);
-        assert!(authority.open(1000).is_ok());
-        assert!(authority.open.lock().expect("whole").is_empty());
-    }
 }

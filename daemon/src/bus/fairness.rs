@@ -1,5 +1,5 @@
-//! Nobody but root may begin more logins than a person can: a local user who floods the daemon is
-//! told to wait, and everybody else is served.
+//! Nobody but root may begin more logins than a person can, or have more calls open than a person needs: a
+//! local user who floods the daemon is told to wait, and everybody else is served.
 
 use crate::error::Error;
 use std::collections::HashMap;
@@ -49,6 +49,49 @@ impl Fairness {
     }
 }
 
+/// Counts what each uid has open.
+#[derive(Debug)]
+pub(super) struct Open {
+    open: Mutex<HashMap<u32, u32>>,
+    of_one: u32,
+    in_all: u32,
+}
+
+/// Something that is open. Dropped, it no longer counts.
+pub(super) struct Opened<'a> {
+    open: &'a Open,
+    uid: u32,
+}
+
+impl Open {
+    /// So many of one uid, and so many in all, may be open at a time.
+    pub(super) fn at_most(of_one: u32, in_all: u32) -> Self {
+        Self { open: Mutex::default(), of_one, in_all }
+    }
+
+    /// Opens one more; `None` where there are too many.
+    pub(super) fn one(&self, uid: u32) -> Option<Opened<'_>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<u32>() >= self.in_all || open.get(&uid).is_some_and(|n| *n >= self.of_one) {
+            return None;
+        }
+        *open.entry(uid).or_insert(0) += 1;
+        Some(Opened { open: self, uid })
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        let mut open = self.open.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.uid);
+            }
+        }
+    }
+}
+
 fn remaining(count: u32, passed: Duration) -> u32 {
     count.saturating_sub(u32::try_from(passed.as_secs() / REFILL.as_secs()).unwrap_or(u32::MAX))
 }
@@ -82,5 +125,19 @@ mod tests {
         }
         assert!(fairness.admit(1_000_000, start).is_err());
         assert!(fairness.admit(1_000_000, start + Duration::from_secs(30)).is_ok());
+    }
+
+    #[test]
+    fn what_is_open_is_bounded_by_uid_and_in_all() {
+        let open = Open::at_most(3, 8);
+        let mine: Vec<_> = (0..3).map(|_| open.one(1000).expect("open")).collect();
+        assert!(open.one(1000).is_none());
+        let others: Vec<_> = (3..8).map(|n| open.one(2000 + n).expect("open")).collect();
+        assert!(open.one(3000).is_none(), "no more than 8 in all");
+        drop(others);
+        assert!(open.one(3000).is_some());
+        drop(mine);
+        assert!(open.one(1000).is_some());
+        assert!(open.open.lock().expect("whole").is_empty());
     }
 }

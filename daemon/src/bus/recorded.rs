@@ -1,8 +1,12 @@
-//! The record of acts begins here: every call on an interface runs in the scope of a [`Deed`].
+//! The record of acts begins here: every call on an interface runs in the scope of a [`Deed`]. So does
+//! fairness: nobody but root has more than a few of them open.
 
-use super::gate::READS;
+use super::error::Refusal;
+use super::fairness::Open;
+use super::gate::{READS, caller};
 use crate::act::{self, Deed};
 use crate::clock::Clock;
+use crate::error::Error;
 use std::collections::HashMap;
 use std::fmt::Write;
 use zbus::message::{Header, Message};
@@ -10,8 +14,21 @@ use zbus::names::{InterfaceName, MemberName};
 use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
 use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
 
+/// Calls that one uid may have open at a time.
+const OPEN_OF_ONE: u32 = 4;
+
 /// An interface whose calls are recorded.
-pub(super) struct Recorded<I>(pub(super) I, pub(super) Clock);
+pub(super) struct Recorded<I> {
+    calls: I,
+    clock: Clock,
+    open: Open,
+}
+
+impl<I> Recorded<I> {
+    pub(super) fn new(calls: I, clock: Clock) -> Self {
+        Self { calls, clock, open: Open::at_most(OPEN_OF_ONE, u32::MAX) }
+    }
+}
 
 #[async_trait::async_trait]
 impl<I: Interface> Interface for Recorded<I> {
@@ -20,7 +37,7 @@ impl<I: Interface> Interface for Recorded<I> {
     }
 
     fn spawn_tasks_for_methods(&self) -> bool {
-        self.0.spawn_tasks_for_methods()
+        self.calls.spawn_tasks_for_methods()
     }
 
     async fn get(
@@ -31,7 +48,7 @@ impl<I: Interface> Interface for Recorded<I> {
         header: Option<&Header<'_>>,
         emitter: &SignalEmitter<'_>,
     ) -> Option<Result<OwnedVariant, BoxDBusError>> {
-        self.0.get(property, server, bus, header, emitter).await
+        self.calls.get(property, server, bus, header, emitter).await
     }
 
     async fn get_all(
@@ -41,7 +58,7 @@ impl<I: Interface> Interface for Recorded<I> {
         header: Option<&Header<'_>>,
         emitter: &SignalEmitter<'_>,
     ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        self.0.get_all(server, bus, header, emitter).await
+        self.calls.get_all(server, bus, header, emitter).await
     }
 
     async fn set_mut(
@@ -53,7 +70,7 @@ impl<I: Interface> Interface for Recorded<I> {
         header: Option<&Header<'_>>,
         emitter: &SignalEmitter<'_>,
     ) -> Option<Result<(), BoxDBusError>> {
-        self.0.set_mut(property, value, server, bus, header, emitter).await
+        self.calls.set_mut(property, value, server, bus, header, emitter).await
     }
 
     fn call<'call>(
@@ -67,11 +84,21 @@ impl<I: Interface> Interface for Recorded<I> {
             verb: member.as_str().to_owned(),
             acts: !READS.contains(&member.as_str()),
             // A clock that the kernel refuses fails the call soon after.
-            at: self.1.now().map_or(0, |now| now.wall),
+            at: self.clock.now().map_or(0, |now| now.wall),
             ..Deed::default()
         };
-        match self.0.call(server, bus, message, member) {
-            DispatchResult::Async(call) => DispatchResult::Async(Box::pin(act::scope(deed, call))),
+        match self.calls.call(server, bus, message, member) {
+            DispatchResult::Async(call) => DispatchResult::Async(Box::pin(async move {
+                let refuse = |e: Error| -> BoxDBusError { Box::new(Refusal::from(e)) };
+                let uid = caller(bus, &message.header()).await.map_err(refuse)?;
+                let open = if uid == 0 { None } else { self.open.one(uid) };
+                if uid != 0 && open.is_none() {
+                    return Err(refuse(Error::Busy(
+                        "too many calls of yours are open; wait for them".into(),
+                    )));
+                }
+                act::scope(Deed { actor: uid, ..deed }, call).await
+            })),
             other => other,
         }
     }
@@ -88,6 +115,6 @@ impl<I: Interface> Interface for Recorded<I> {
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn Write, level: usize) {
-        self.0.introspect_to_writer(writer, level);
+        self.calls.introspect_to_writer(writer, level);
     }
 }

@@ -40,7 +40,7 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
         .serve_at(names::OBJECT_PATH, Login(Arc::clone(&host), Fairness::default()))
         .serve_at(
             names::OBJECT_PATH,
-            Recorded(Manager(Arc::clone(&host), Gate(Authority::default())), host.clock.clone()),
+            Recorded::new(Manager(Arc::clone(&host), Gate(Authority::default())), host.clock.clone()),
         )
         .name(names::BUS_NAME)
         .allow_name_replacements(false)

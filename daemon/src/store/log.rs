@@ -148,7 +148,7 @@ impl Store {
     /// The first (`min`) or last (`max`) row that began in this time, some rows at a time.
     async fn each_of_time(&self, since: i64, until: i64, which: &'static str) -> Result<Option<i64>, Error> {
         /// A covering index is quicker than rows.
-        const AT_ONCE: u32 = 10 * SCANNED;
+        const AT_ONCE: u32 = 4 * SCANNED;
         let mut found: Option<i64> = None;
         let mut from = since;
         loop {

@@ -44,6 +44,7 @@ mod sessions;
 mod staged;
 mod tally;
 mod transfer;
+mod turns;
 mod verify;
 mod worker;
 

@@ -1,12 +1,15 @@
 //! The thread that owns the database.
 //!
-//! It takes every use case that waits, runs each in its own savepoint of one IMMEDIATE transaction,
-//! commits once, and only then lets the replies go. After a failed commit nobody gets what they
-//! asked for, and the connection is opened and proven anew.
+//! It takes every use case of a login that waits, runs each in its own savepoint of one IMMEDIATE
+//! transaction, commits once, and only then lets the replies go. After a failed commit nobody gets what
+//! they asked for, and the connection is opened and proven anew.
+//!
+//! What belongs to administration waits for the logins (`turns.rs`).
 
 use super::chain::{Added, Chain};
 use super::files::{self, InPlace, Layout};
 use super::instance::Instance;
+use super::turns::{Places, Turn};
 use super::{act, notice, schema};
 use crate::clock::HighWater;
 use crate::error::Error;
@@ -14,6 +17,7 @@ use crate::event;
 use crate::meter::Meter;
 use crate::seal::{INSTANCE_BYTES, Keys};
 use rusqlite::Connection;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
@@ -53,12 +57,14 @@ enum Job {
 struct Case {
     durability: Durability,
     run: Run,
+    turn: Turn,
 }
 
 /// The handle that use cases are sent through.
 #[derive(Debug, Clone)]
 pub struct Store {
     queue: SyncSender<Job>,
+    places: Places,
     noticed: Arc<Notify>,
 }
 
@@ -103,7 +109,7 @@ impl Store {
         let worker =
             Worker { layout, instance, high_water, keys: None, meter, session: Ok(session), noticed: tell };
         std::thread::Builder::new().name("store".into()).spawn(move || worker.serve(&jobs, open))?;
-        Ok((Self { queue, noticed }, Closed(closed)))
+        Ok((Self { queue, places: Places::default(), noticed }, Closed(closed)))
     }
 
     /// Waits until a notice was committed, since the last time that this was waited for.
@@ -142,7 +148,8 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        self.send(durability, work)?.await.map_err(|_| gave_no_answer())?
+        let turn = self.places.turn().await;
+        self.send(durability, turn, work)?.await.map_err(|_| gave_no_answer())?
     }
 
     /// The same for threads that may wait: at the start of the daemon, and where files are read. Unrecorded.
@@ -151,12 +158,14 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        self.send(durability, work)?.blocking_recv().map_err(|_| gave_no_answer())?
+        let turn = Turn::Manager { _place: None };
+        self.send(durability, turn, work)?.blocking_recv().map_err(|_| gave_no_answer())?
     }
 
     fn send<T, F>(
         &self,
         durability: Durability,
+        turn: Turn,
         work: F,
     ) -> Result<oneshot::Receiver<Result<T, Error>>, Error>
     where
@@ -173,7 +182,7 @@ impl Store {
             });
             (keep, reply)
         };
-        self.put(Job::Case(Case { durability, run: Box::new(run) }))?;
+        self.put(Job::Case(Case { durability, run: Box::new(run), turn }))?;
         Ok(receive)
     }
 
@@ -335,12 +344,19 @@ struct Worker {
 impl Worker {
     /// Serves until the last handle is gone; `open` ends after the database is closed.
     fn serve(mut self, jobs: &Receiver<Job>, open: Sender<()>) {
-        while let Ok(first) = jobs.recv() {
+        let mut waiting = VecDeque::new();
+        loop {
             let mut batch = Vec::new();
             let mut between = Vec::new();
-            let mut next = Some(first);
+            let mut next = if waiting.is_empty() {
+                let Ok(job) = jobs.recv() else { break };
+                Some(job)
+            } else {
+                jobs.try_recv().ok()
+            };
             while let Some(job) = next {
                 match job {
+                    Job::Case(case @ Case { turn: Turn::Manager { .. }, .. }) => waiting.push_back(case),
                     Job::Case(case) => batch.push(case),
                     Job::Between(work) => between.push(work),
                 }
@@ -351,6 +367,9 @@ impl Worker {
             }
             for work in between {
                 work(&mut self);
+            }
+            if let Some(one) = waiting.pop_front() {
+                self.serve_batch(vec![one]);
             }
         }
         drop(self);

@@ -4,6 +4,7 @@ mod acts;
 mod chain;
 mod events;
 mod filters;
+mod flood;
 mod metrics;
 mod prune;
 
