@@ -42,7 +42,10 @@ pub use prune::{end_overdue, prune};
 pub(crate) use recovery::generate as generate_codes;
 pub use rekey::rekey;
 pub use report::{host_status, status, users};
-pub use reset::{Doer, approve_reset, refuse_reset, request_reset, reset, reset_request, reset_requests};
+pub use reset::{
+    Doer, approve_reset, refuse_reset, refuse_without_proof, request_reset, reset, reset_request,
+    reset_requests,
+};
 pub use restore::{because, restore};
 pub use transfer::{export_people, import_people};
 

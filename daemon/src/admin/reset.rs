@@ -69,14 +69,26 @@ pub async fn request_reset(
     crate::act::because(reason);
     let reason = reason_of(reason)?;
     refuse_oneself(by, whom)?;
-    let proof = random::unhex(proof)
-        .map(|id: [u8; 16]| token_hash(&id))
-        .ok_or_else(|| Error::NotAuthorized("this needs a code of your own first".into()))?;
+    let proof = proof_of(proof)?;
     let now = host.clock.now()?;
     let id = host.store.request_reset(stored(whom), by.actor.clone(), reason.to_owned(), proof, now).await?;
     let more = [("request", &*id.to_string()), ("reason", reason)];
     say(journal::notice, "a reset was asked for", by, whom, &more);
     Ok(id)
+}
+
+/// Refuses whoever has not shown a factor of theirs. Uses nothing up.
+///
+/// # Errors
+/// `NotAuthorized` without a proof of one's own factor.
+pub async fn refuse_without_proof(host: &Host, by: &Doer, proof: &str) -> Result<(), Error> {
+    host.store.holds_proof(proof_of(proof)?, by.actor.clone(), host.clock.now()?).await
+}
+
+fn proof_of(proof: &str) -> Result<[u8; 16], Error> {
+    random::unhex(proof)
+        .map(|id: [u8; 16]| token_hash(&id))
+        .ok_or_else(|| Error::NotAuthorized("this needs a code of your own first".into()))
 }
 
 /// Requests that nobody has decided yet, oldest first.

@@ -145,27 +145,37 @@ impl Gate {
     /// # Errors
     /// As [`admit`], and `NotAuthorized` when polkit does not say yes.
     pub(super) async fn admit(&self, bus: &Connection, header: &Header<'_>) -> Result<Caller, Error> {
-        let who = row(header)?;
-        let uid = caller(bus, header).await?;
-        act::by(uid);
-        refuse_root(who, uid)?;
-        match who {
-            Who::Anyone | Who::Colleague => {}
-            _ if uid == 0 => {}
-            Who::Root => return Err(refused()),
-            Who::SelfOr(action) | Who::Action(action) | Who::Other(action) => {
-                self.ask(bus, header, uid, action, HashMap::new()).await?;
-            }
-        }
+        let (who, uid) = who_calls(bus, header).await?;
+        self.at_large(bus, header, who, uid, HashMap::new()).await?;
         know(bus, header, uid).await;
         Ok(Caller { uid, own: false })
+    }
+
+    /// Whether a caller may do this to anybody, as far as these details say.
+    async fn at_large(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+        who: Who,
+        uid: u32,
+        details: HashMap<&'static str, String>,
+    ) -> Result<(), Error> {
+        match who {
+            Who::Anyone | Who::Colleague => Ok(()),
+            _ if uid == 0 => Ok(()),
+            Who::Root => Err(refused()),
+            Who::SelfOr(action) | Who::Action(action) | Who::Other(action) => {
+                self.ask(bus, header, uid, action, details).await
+            }
+        }
     }
 
     /// Admits a call about somebody, who is looked up only once the caller is known. The person that
     /// polkit is asked about is the one given back, by uid and name: whoever acts, acts on that one.
     ///
     /// # Errors
-    /// As [`Gate::admit`], and those of the lookup.
+    /// As [`Gate::admit`], and those of the lookup; but that there is nobody is told only to whoever may act
+    /// on somebody who is no administrator.
     pub(super) async fn admit_about(
         &self,
         host: &Host,
@@ -173,14 +183,43 @@ impl Gate {
         header: &Header<'_>,
         whom: impl Future<Output = Result<Target, Error>>,
     ) -> Result<(Caller, Target), Error> {
-        let who = row(header)?;
-        let uid = caller(bus, header).await?;
-        act::by(uid);
-        if who == Who::Root && uid != 0 {
-            return Err(refused());
+        let (who, uid) = who_calls(bus, header).await?;
+        match whom.await {
+            Err(e @ (Error::NotFound(_) | Error::Unavailable(_))) => {
+                let nobody = HashMap::from([("is-admin", false.to_string())]);
+                self.at_large(bus, header, who, uid, nobody).await?;
+                Err(e)
+            }
+            found => self.about(host, bus, header, (who, uid), found?).await,
         }
-        refuse_root(who, uid)?;
-        let target = whom.await?;
+    }
+
+    /// The same where there may be nobody whom it is about, and whoever may ask about everybody is told.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`].
+    pub(super) async fn admit_about_anybody(
+        &self,
+        host: &Host,
+        bus: &Connection,
+        header: &Header<'_>,
+        whom: impl Future<Output = Result<Target, Error>>,
+    ) -> Result<Caller, Error> {
+        let (who, uid) = who_calls(bus, header).await?;
+        match whom.await {
+            Err(Error::NotFound(_) | Error::Unavailable(_)) => self.admit(bus, header).await,
+            found => Ok(self.about(host, bus, header, (who, uid), found?).await?.0),
+        }
+    }
+
+    async fn about(
+        &self,
+        host: &Host,
+        bus: &Connection,
+        header: &Header<'_>,
+        (who, uid): (Who, u32),
+        target: Target,
+    ) -> Result<(Caller, Target), Error> {
         act::about(target.uid, &target.name);
         let mut own = target.is_uid(uid);
         match who {
@@ -226,6 +265,18 @@ impl Gate {
         // Nobody acts for a caller who hung up while polkit thought. A unique name never comes back.
         if caller(bus, header).await? == uid { Ok(()) } else { Err(refused()) }
     }
+}
+
+/// The row of a call, and the uid behind it; where one of both is a no already, this is.
+async fn who_calls(bus: &Connection, header: &Header<'_>) -> Result<(Who, u32), Error> {
+    let who = row(header)?;
+    let uid = caller(bus, header).await?;
+    act::by(uid);
+    if who == Who::Root && uid != 0 {
+        return Err(refused());
+    }
+    refuse_root(who, uid)?;
+    Ok((who, uid))
 }
 
 /// What administrators' rules may look at: a helpdesk that resets people need not reset those who

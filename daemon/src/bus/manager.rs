@@ -350,7 +350,16 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
         let (caller, whom) =
-            self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await?;
+            match self.1.admit_about(&self.0, bus, &header, admin::kept_target(&self.0, user)).await {
+                Err(Error::NotFound(why)) => {
+                    // Who there is, is told only to those who have a factor themselves.
+                    let caller = self.1.admit(bus, &header).await?;
+                    let by = admin::Doer::new(caller.uid, None).await;
+                    admin::refuse_without_proof(&self.0, &by, proof).await?;
+                    return Err(Error::NotFound(why).into());
+                }
+                admitted => admitted?,
+            };
         let by = admin::Doer::new(caller.uid, loginuid::of(bus, &header).await).await;
         Ok(admin::request_reset(&self.0, &by, &whom, reason, proof).await?)
     }
@@ -666,14 +675,7 @@ impl Manager {
         header: &Header<'_>,
         id: u32,
     ) -> Result<(Caller, admin::Target), Refusal> {
-        match self.1.admit_about(&self.0, bus, header, admin::reset_request(&self.0, id)).await {
-            Err(Error::NotFound(why)) => {
-                // Which requests there are is told only to those who may decide them.
-                self.1.admit(bus, header).await?;
-                Err(Error::NotFound(why).into())
-            }
-            admitted => Ok(admitted?),
-        }
+        Ok(self.1.admit_about(&self.0, bus, header, admin::reset_request(&self.0, id)).await?)
     }
 
     /// Admits somebody who wants to read the log of this user, or everybody's. People see what is
@@ -685,14 +687,8 @@ impl Manager {
         user: &str,
     ) -> Result<Option<u32>, Refusal> {
         let whom = admin::target(&self.0, user);
-        match self.1.admit_about(&self.0, bus, header, whom).await {
-            Ok((caller, _)) => Ok(caller.own.then_some(caller.uid)),
-            // Names that nobody has, or has any more, are in the log too.
-            Err(Error::NotFound(_) | Error::Unavailable(_)) => {
-                self.1.admit(bus, header).await?;
-                Ok(None)
-            }
-            Err(refused) => Err(refused.into()),
-        }
+        // Names that nobody has, or has any more, are in the log too.
+        let caller = self.1.admit_about_anybody(&self.0, bus, header, whom).await?;
+        Ok(caller.own.then_some(caller.uid))
     }
 }

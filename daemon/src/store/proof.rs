@@ -3,6 +3,8 @@
 
 use super::answer::find;
 use super::begin::Phase;
+use super::reset::Actor;
+use super::worker::{Durability, Store};
 use crate::clock::Moment;
 use crate::error::Error;
 use countersign_protocol::names::OWN_SERVICE;
@@ -18,6 +20,16 @@ pub struct Proof {
     pub token: [u8; 16],
     /// The uid that hands it in.
     pub caller: u32,
+}
+
+impl Store {
+    /// Whether a proof is one, without using it up.
+    ///
+    /// # Errors
+    /// `NotAuthorized` where it is none.
+    pub async fn holds_proof(&self, token: [u8; 16], by: Actor, now: Moment) -> Result<(), Error> {
+        self.run(Durability::Kill, move |db| check(db, &token, by.uid, by.uid, &by.name, now).map(drop)).await
+    }
 }
 
 /// Uses a proof up: a verified login of this very caller, for themselves, begun for this purpose and

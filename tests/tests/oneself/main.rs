@@ -4,6 +4,7 @@ mod alone;
 mod enroll;
 mod factors;
 mod invitation;
+mod strangers;
 
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH};
 use countersign_tests::caller::CallError;
