@@ -196,6 +196,11 @@ fn check_shape(db: &Connection, path: &Path) -> Result<(), Error> {
             latest()
         ));
     }
+    if let Some(what) = foreign_part(db).map_err(unusable)? {
+        return refuse(format!(
+            "is not made as this countersignd makes it ({what}): somebody has changed it; restore it from your backup"
+        ));
+    }
     let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0)).map_err(unusable)?;
     if mode != "wal" {
         return refuse(format!("cannot be switched to write-ahead logging (it says {mode})"));
@@ -210,9 +215,28 @@ fn check_shape(db: &Connection, path: &Path) -> Result<(), Error> {
 
 /// What a database is made of: type, name and text of everything that is in it.
 fn parts(db: &Connection) -> rusqlite::Result<BTreeSet<(String, String, Option<String>)>> {
-    db.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
-        .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
-        .collect()
+    // Tables and indexes of SQLite's own have such names; triggers and views have not.
+    db.prepare(
+        "SELECT type, name, sql FROM sqlite_schema
+         WHERE type NOT IN ('table', 'index') OR name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )?
+    .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+    .collect()
+}
+
+/// The first part that a database has more, has less or has otherwise than this program makes it.
+fn foreign_part(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let own = Connection::open_in_memory()?;
+    for migration in MIGRATIONS {
+        own.execute_batch(migration)?;
+    }
+    let (theirs, ours) = (parts(db)?, parts(&own)?);
+    let odd = theirs.symmetric_difference(&ours).next();
+    // A name is whatever somebody wrote there.
+    Ok(odd.map(|(kind, name, _)| {
+        let name: String = name.chars().take(64).collect();
+        format!("the {} {name:?}", if kind.is_ascii() { kind.as_str() } else { "part" })
+    }))
 }
 
 /// Refuses a database that somebody handed in and that is not made as this program makes them.
@@ -232,14 +256,11 @@ pub(super) fn refuse_foreign_shape(db: &Connection) -> Result<(), String> {
             latest()
         ));
     }
-    let own = Connection::open_in_memory().map_err(broken)?;
-    for migration in MIGRATIONS {
-        own.execute_batch(migration).map_err(broken)?;
-    }
-    if parts(db).map_err(broken)? == parts(&own).map_err(broken)? {
-        Ok(())
-    } else {
-        Err("its database is not made like ours: there are other tables, views or triggers in it".into())
+    match foreign_part(db).map_err(broken)? {
+        None => Ok(()),
+        Some(_) => {
+            Err("its database is not made like ours: there are other tables, views or triggers in it".into())
+        }
     }
 }
 
