@@ -142,7 +142,7 @@ fn avl_13_nobody_waits_for_the_journal() {
         setup.clock(&std::sync::Arc::new(countersign_tests::Clock::new())).wrapped_by(&[
             "bash",
             "-c",
-            "exec 2> >(exec sleep 500); exec \"$0\" \"$@\"",
+            "exec 2> >(exec tail --pid=$PPID -f /dev/null); exec \"$0\" \"$@\"",
         ])
     });
     let journal = Journal::open();
