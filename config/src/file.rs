@@ -1,5 +1,6 @@
 //! Opening a file once, without trusting what lies there, and reading it whole.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -17,13 +18,15 @@ use crate::{MAX_FILE, words};
 
 /// Writable by group or others.
 const OTHERS_WRITE: u32 = 0o022;
+/// Only the owner of a file can rename or remove it.
+const STICKY: u32 = 0o1000;
 
-/// The bytes of a file that only root, or `also_owner`, could have written; `name` is for messages.
+/// The bytes of a file that only those who are trusted could have written; `name` is for messages.
 pub(crate) fn read(
     folder: impl AsFd,
     file_name: &OsStr,
     name: &str,
-    also_owner: Option<u32>,
+    trust: &Trust<'_>,
 ) -> Result<Vec<u8>, Problems> {
     let problem = |wrong: String, right: String| Problems::from(Problem::of_file(name, wrong, right));
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -42,8 +45,8 @@ pub(crate) fn read(
         ));
     }
     let shown = words::printable(name);
-    if let Some((wrong, right)) = distrust(before.uid(), before.mode(), also_owner) {
-        return Err(problem(wrong, fix(&right, &shown)));
+    if let Some((wrong, right)) = trust.distrusts(before.uid(), before.mode()) {
+        trust.judge(Problem::of_file(name, wrong, fix(&right, &shown)))?;
     }
     if before.nlink() != 1 {
         return Err(problem(
@@ -139,6 +142,40 @@ pub(crate) fn hash(files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Who may have written what is read.
+pub(crate) enum Trust<'d> {
+    /// Root, or this uid of a private set-up. What others could have written is refused.
+    Installed(Option<u32>),
+    /// Root and these: nothing is in force by a draft. What others could have written is said.
+    Draft(&'d [u32], RefCell<Vec<Problem>>),
+}
+
+impl Trust<'_> {
+    /// Why a file or folder with this owner and mode is not trusted.
+    pub(crate) fn distrusts(&self, uid: u32, mode: u32) -> Option<(String, Fix)> {
+        match self {
+            Self::Installed(also_owner) => distrust(uid, mode, also_owner.as_slice()),
+            Self::Draft(owners, _) => distrust(uid, mode, owners),
+        }
+    }
+
+    /// Whether in the folder of a draft nobody can replace what belongs to somebody else (sticky(7)).
+    pub(crate) fn takes_sticky(&self, mode: u32) -> bool {
+        matches!(self, Self::Draft(..)) && mode & STICKY != 0
+    }
+
+    /// What comes of it.
+    pub(crate) fn judge(&self, problem: Problem) -> Result<(), Problems> {
+        match self {
+            Self::Installed(_) => Err(problem.into()),
+            Self::Draft(_, said) => {
+                said.borrow_mut().push(problem);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// How to make the owner or the mode right.
 pub(crate) enum Fix {
     Owner(String),
@@ -152,11 +189,11 @@ pub(crate) fn fix(fix: &Fix, path: &str) -> String {
     }
 }
 
-/// Why a file or folder with this owner and mode could have been changed by somebody else.
-pub(crate) fn distrust(uid: u32, mode: u32, also_owner: Option<u32>) -> Option<(String, Fix)> {
-    if uid != 0 && Some(uid) != also_owner {
-        let owner = match also_owner {
-            Some(own) if own != 0 => format!("root or uid {own}"),
+/// Why a file or folder with this owner and mode could have been changed by somebody else than root and these.
+fn distrust(uid: u32, mode: u32, owners: &[u32]) -> Option<(String, Fix)> {
+    if uid != 0 && !owners.contains(&uid) {
+        let owner = match owners.iter().find(|own| **own != 0) {
+            Some(own) => format!("root or uid {own}"),
             _ => "root".to_owned(),
         };
         return Some((format!("belongs to uid {uid}, not to {owner}"), Fix::Owner("root".into())));

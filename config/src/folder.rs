@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 
+use crate::file::Trust;
 use crate::problem::{Problem, Problems};
 use crate::{MAX_DROP_INS, file, words};
 
@@ -18,7 +19,7 @@ use crate::{MAX_DROP_INS, file, words};
 const DROP_INS: &str = "conf.d";
 
 /// Name and bytes of each file, the main one first; or everything that forbids to use them.
-pub(crate) fn read(path: &Path, also_owner: Option<u32>) -> Result<Vec<(String, Vec<u8>)>, Problems> {
+pub(crate) fn read(path: &Path, trust: &Trust<'_>) -> Result<Vec<(String, Vec<u8>)>, Problems> {
     let name = path.display().to_string();
     let Some(Component::Normal(file_name)) = path.components().next_back() else {
         return Err(Problem::of_file(&name, "is not the path of a file", "name a file").into());
@@ -31,27 +32,23 @@ pub(crate) fn read(path: &Path, also_owner: Option<u32>) -> Result<Vec<(String, 
     let folder = open(parent.unwrap_or(Path::new(".")), flags, Mode::empty())
         .map_err(|error| file::cannot_open(&name, error))?;
     let folder = File::from(folder);
-    check_folder(&folder, &name, &shown, "replace it", also_owner)?;
+    check_folder(&folder, &name, &shown, "replace it", trust)?;
 
     let mut files = Vec::new();
     let mut refused = Vec::new();
-    match file::read(&folder, file_name, &name, also_owner) {
+    match file::read(&folder, file_name, &name, trust) {
         Ok(bytes) => files.push((name, bytes)),
         Err(problems) => refused.push(problems),
     }
     let drop_ins = parent.map_or_else(|| DROP_INS.into(), |parent| parent.join(DROP_INS));
-    match read_drop_ins(&folder, &drop_ins, also_owner) {
+    match read_drop_ins(&folder, &drop_ins, trust) {
         Ok(more) => files.extend(more),
         Err(problems) => refused.push(problems),
     }
     Problems::joined(refused).map_or(Ok(files), Err)
 }
 
-fn read_drop_ins(
-    parent: &File,
-    path: &Path,
-    also_owner: Option<u32>,
-) -> Result<Vec<(String, Vec<u8>)>, Problems> {
+fn read_drop_ins(parent: &File, path: &Path, trust: &Trust<'_>) -> Result<Vec<(String, Vec<u8>)>, Problems> {
     let shown = path.display().to_string();
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut folder = match Dir::openat(parent, DROP_INS, flags, Mode::empty()) {
@@ -64,7 +61,7 @@ fn read_drop_ins(
         }
         Err(error) => return Err(file::cannot_open(&shown, error)),
     };
-    check_folder(&folder, &shown, &shown, "put a file there", also_owner)?;
+    check_folder(&folder, &shown, &shown, "put a file there", trust)?;
 
     let mut files = Vec::new();
     let mut refused = Vec::new();
@@ -76,7 +73,7 @@ fn read_drop_ins(
             refused.push(Problem::of_file(&name, "has a name that is not UTF-8", "rename it").into());
             continue;
         }
-        match file::read(&folder, &file_name, &name, also_owner) {
+        match file::read(&folder, &file_name, &name, trust) {
             Ok(bytes) => files.push((name, bytes)),
             Err(problems) => refused.push(problems),
         }
@@ -105,24 +102,27 @@ fn drop_in_names(folder: &mut Dir, shown: &str) -> Result<Vec<OsString>, Problem
     Ok(names)
 }
 
-/// Whether nobody but root, or `also_owner`, can change what lies in a folder.
+/// Whether nobody but those who are trusted can change what lies in a folder.
 fn check_folder(
     folder: impl AsFd,
     name: &str,
     shown: &str,
     could: &str,
-    also_owner: Option<u32>,
+    trust: &Trust<'_>,
 ) -> Result<(), Problems> {
     let about = fstat(folder).map_err(|error| {
         let wrong = format!("its folder cannot be examined ({})", error.desc());
         Problem::of_file(name, wrong, "check the disk")
     })?;
-    let Some((wrong, right)) = file::distrust(about.st_uid, about.st_mode, also_owner) else {
+    let Some((wrong, right)) = trust.distrusts(about.st_uid, about.st_mode) else {
         return Ok(());
     };
+    if trust.takes_sticky(about.st_mode) {
+        return Ok(());
+    }
     let of_itself = name == shown;
     let shown = words::printable(shown);
     let whose = if of_itself { String::new() } else { format!("its folder {shown} ") };
     let wrong = format!("{whose}{wrong}, so anyone of them could {could}");
-    Err(Problem::of_file(name, wrong, file::fix(&right, &shown)).into())
+    trust.judge(Problem::of_file(name, wrong, file::fix(&right, &shown)))
 }

@@ -27,6 +27,7 @@ mod shadow;
 mod suggest;
 mod words;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use mail::{AddressSource, Email, MailLogin, Mailbox, Tls};
 pub use network::Network;
 pub use problem::{Problem, Problems};
 
+use file::Trust;
 use problem::Report;
 
 /// The largest file that is read, in bytes.
@@ -89,7 +91,29 @@ pub fn load(path: &Path, also_owner: Option<u32>) -> Result<Config, Problems> {
 ///
 /// Every file and folder that is not so.
 pub fn read(path: &Path, also_owner: Option<u32>) -> Result<Vec<(String, Vec<u8>)>, Problems> {
-    folder::read(path, also_owner)
+    folder::read(path, &Trust::Installed(also_owner))
+}
+
+/// A configuration that somebody works at.
+#[derive(Debug)]
+pub struct Draft {
+    /// Name and bytes of each file, as [`read`] gives them.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// What of owners and modes [`read`] would refuse where the file is installed.
+    pub warnings: Vec<Problem>,
+}
+
+/// As [`read`], for a file that is not in force. It may belong to one of `owners`, and lie in a folder like
+/// `/tmp`; other owners and modes are said and not refused.
+///
+/// # Errors
+///
+/// Every other thing that [`read`] refuses.
+pub fn read_draft(path: &Path, owners: &[u32]) -> Result<Draft, Problems> {
+    let trust = Trust::Draft(owners, RefCell::default());
+    let files = folder::read(path, &trust)?;
+    let Trust::Draft(_, said) = trust else { return Ok(Draft { files, warnings: Vec::new() }) };
+    Ok(Draft { files, warnings: said.into_inner() })
 }
 
 /// Checks the text of a configuration without drop-ins; `file` is the name that messages show.
