@@ -6,18 +6,28 @@
 
 use std::io::{IsTerminal, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use countersign_protocol::names::SYSTEM_BUS_ADDRESS;
+use nix::unistd::User;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, EmailVerb, LogVerb, PolicyVerb, Verb};
 
 /// Nothing that PATH says is run: what asks for passwords is polkit's.
 const PKTTYAGENT: &str = "/usr/bin/pkttyagent";
 /// The longest that it may take to tell polkit that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether one was started.
+static ASKS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a question for a password may stand on the terminal now.
+pub(crate) fn asks() -> bool {
+    ASKS.load(Ordering::Relaxed)
+}
 
 /// Asks for as long as it is held.
 pub(crate) struct Agent(Option<Child>);
@@ -44,18 +54,64 @@ impl Drop for Agent {
     }
 }
 
-/// Whether polkit has a say in this. Who acts on themselves, and has a factor, is not its business.
+/// Whether polkit has a say in this. Who acts on themselves, and has a factor, is not its business; nor is
+/// what root alone may do.
 fn may_ask(verb: &Verb) -> bool {
     match verb {
-        Verb::Status(args) => args.user.is_some(),
-        Verb::Log(args) => args.verb.is_some() || args.logins.is_about_others(),
-        Verb::Rename(args) => args.user.is_some(),
-        Verb::Remove(args) => args.user.is_some(),
-        Verb::Resync(args) => args.user.is_some(),
-        Verb::RecoveryCodes(args) => args.user.is_some() || args.view,
-        Verb::RequestReset(_) => false,
-        _ => true,
+        Verb::Status(args) => others(&args.user),
+        Verb::Log(args) => match &args.verb {
+            None => args.logins.is_about_others(),
+            Some(LogVerb::Acts(_) | LogVerb::Verify(_)) => true,
+            Some(LogVerb::Accept(_)) => false,
+        },
+        Verb::Rename(args) => others(&args.user),
+        Verb::Remove(args) => others(&args.user),
+        Verb::Resync(args) => others(&args.user),
+        Verb::RecoveryCodes(args) => others(&args.user) || args.view,
+        Verb::Forget(args) => others(&Some(args.user.clone())),
+        Verb::Email(email) => match &email.verb {
+            None => others(&email.show.user),
+            Some(EmailVerb::Show(args)) => others(&args.user),
+            Some(EmailVerb::Confirm(args)) => others(&args.user),
+            Some(EmailVerb::Remove(args)) => others(&args.user),
+            // A first address takes one's own password.
+            Some(EmailVerb::Set(_) | EmailVerb::Preview(_)) => true,
+            Some(EmailVerb::Test(_)) => false,
+        },
+        // A first factor takes one's own password.
+        Verb::Enroll(_) => true,
+        Verb::Policy(PolicyVerb::Check(_)) => false,
+        Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_) | PolicyVerb::Apply(_)) => true,
+        Verb::Invite(_)
+        | Verb::Users(_)
+        | Verb::Metrics(_)
+        | Verb::Reset(_)
+        | Verb::Approve(_)
+        | Verb::Unlock(_)
+        | Verb::Exempt(_)
+        | Verb::Require(_) => true,
+        Verb::RequestReset(_)
+        | Verb::AcceptClock(_)
+        | Verb::Doctor(_)
+        | Verb::Enable(_)
+        | Verb::Confirm(_)
+        | Verb::Disable(_)
+        | Verb::Backup(_)
+        | Verb::Restore(_)
+        | Verb::Export(_)
+        | Verb::Rekey(_)
+        | Verb::Import(_)
+        | Verb::Complete { .. }
+        | Verb::ReadOwn { .. } => false,
     }
+}
+
+/// Whether somebody else than the caller is named.
+fn others(user: &Option<String>) -> bool {
+    let own = |name: &String| {
+        User::from_name(name).ok().flatten().is_some_and(|found| found.uid == nix::unistd::geteuid())
+    };
+    user.as_ref().is_some_and(|name| !own(name))
 }
 
 /// Whether logind has this process in a session, or below the user that one belongs to. Only there can
@@ -73,6 +129,7 @@ fn start() -> Option<Child> {
     }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().ok()?;
     let mut known = child.stdout.take()?;
+    ASKS.store(true, Ordering::Relaxed);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let _ = known.read(&mut [0]);

@@ -12,6 +12,7 @@ use crate::cli::Backup;
 use crate::errors::Failure;
 use crate::newfile::{NewFile, shown};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::{keyfile, passphrase, text, time};
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Backup) -> Result<(), Failure> {
@@ -19,11 +20,13 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Backup) -> Result<(),
     let key = args.with_key.then(|| keyfile::read(&args.key_file)).transpose()?;
     let new = NewFile::create(&args.file)?;
     let made = match &key {
-        None => manager.backup(new.file.as_fd().into(), &[]).await?,
+        None => Progress::during(text::COPYING, manager.backup(new.file.as_fd().into(), &[])).await?,
         Some(key) => {
             let passphrase = passphrase::new(&args.passphrase)?;
             let mut plain = in_memory()?;
-            let made = manager.backup(plain.as_fd().into(), &[key.file.as_fd().into()]).await?;
+            let keys = [key.file.as_fd().into()];
+            let copying = manager.backup(plain.as_fd().into(), &keys);
+            let made = Progress::during(text::COPYING, copying).await?;
             plain
                 .seek(SeekFrom::Start(0))
                 .map_err(|error| Failure::failed(text::bundle_not_written(&error.to_string())))?;

@@ -9,6 +9,7 @@ use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::errors::Failure;
+use crate::progress::Progress;
 use crate::terminal::safe;
 use crate::text;
 
@@ -63,6 +64,7 @@ pub(crate) fn write(
 ) -> Result<(), Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::failed(text::bundle_not_written(&safe(&error.to_string())));
+    let _progress = Progress::of(text::ENCRYPTING);
     let encryptor = age::Encryptor::with_user_passphrase(SecretString::from(passphrase.to_owned()));
     let mut inside = encryptor.wrap_output(file).map_err(|e| failed(&e))?;
     let head = format!("{FIRST}{}\nkey {}\n", kind.word(), key.len());

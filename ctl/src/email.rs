@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::terminal::Screen;
 use crate::text::email as text;
-use crate::{json, terminal};
+use crate::{json, terminal, text as all};
 
 /// How long a mail server may take in all. Some are slow to greet strangers.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ pub(crate) async fn test(manager: &ManagerProxy<'_>, args: &EmailTest) -> Result
     let mailbox = args.mailbox.as_deref().unwrap_or_default();
     let milliseconds = u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
     let testing = mailer.test(mailbox, &args.address, milliseconds);
-    let (outcome, stages) = Progress::while_waiting(testing).await.map_err(no_mailer)?;
+    let (outcome, stages) = Progress::during(all::SENDING, testing).await.map_err(no_mailer)?;
     let mut out = Output::stdout();
     if args.json {
         out.line(&json::mail_test(&outcome, &stages))?;

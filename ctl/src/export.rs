@@ -15,6 +15,7 @@ use crate::cli::Export;
 use crate::errors::Failure;
 use crate::newfile::{NewFile, shown};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::{keyfile, passphrase, text};
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Export) -> Result<(), Failure> {
@@ -26,8 +27,8 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Export) -> Result<(),
     key_file.write_all(key.as_slice()).map_err(failed)?;
     let mut sealed = in_memory()?;
     let users: Vec<&str> = args.user.iter().map(String::as_str).collect();
-    let people =
-        manager.export_people(&users, key_file.as_fd().into(), sealed.as_fd().into(), &args.reason).await?;
+    let copying = manager.export_people(&users, key_file.as_fd().into(), sealed.as_fd().into(), &args.reason);
+    let people = Progress::during(text::COPYING, copying).await?;
     sealed.seek(SeekFrom::Start(0)).map_err(failed)?;
     bundle::write(&new.file, &passphrase, Kind::People, key.as_slice(), &mut sealed)?;
     new.keep()?;

@@ -28,6 +28,9 @@ pub(crate) fn refuse_early(args: &Remove) -> Result<(), Failure> {
 }
 
 pub(crate) async fn remove(manager: &ManagerProxy<'_>, args: Remove) -> Result<(), Failure> {
+    if args.user.is_none() && rustix::process::geteuid().is_root() {
+        return Err(say_whose(manager, &args.name).await);
+    }
     let whom = Whom::of(args.user)?;
     let reason = match (args.reason, whom.own) {
         (Some(reason), _) => reason,
@@ -45,6 +48,17 @@ pub(crate) async fn remove(manager: &ManagerProxy<'_>, args: Remove) -> Result<(
     let proof = prove(manager, &whom).await?;
     let left = manager.remove_factor(&whom.user, &args.name, &proof, &reason).await?;
     say(&text::removed(&shown(&args.name), &shown(&whom.user), left))
+}
+
+/// Root has named one thing where two are needed: most often the person, of whom it is then said what there is.
+async fn say_whose(manager: &ManagerProxy<'_>, name: &str) -> Failure {
+    let person = manager.status(name).await.ok();
+    let apps = person.iter().flat_map(|person| &person.factors).filter(|factor| factor.kind == "totp");
+    let apps: Vec<String> = apps.map(|factor| safe(&factor.name)).collect();
+    Failure::usage(match person {
+        Some(_) => text::say_which(&safe(name), &apps),
+        None => text::say_whose(&safe(name)),
+    })
 }
 
 /// Two codes, one after the other; they prove enough.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::Metrics;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::{json, text};
 
 /// A family of metrics: its name, its type and what it says.
@@ -43,7 +44,7 @@ const FAMILIES: [Family; 21] = [
 const UNIT: &str = "seconds";
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Metrics) -> Result<(), Failure> {
-    let samples = manager.metrics().await?;
+    let samples = Progress::during(text::MEASURING, manager.metrics()).await?;
     let mut out = Output::stdout();
     if args.json {
         for sample in &samples {

@@ -13,6 +13,7 @@ use crate::cli::Rekey;
 use crate::errors::Failure;
 use crate::newfile::shown;
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::terminal::consent;
 use crate::{keyfile, text};
 
@@ -31,13 +32,12 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &Rekey) -> Result<(), 
         return Err(Failure::failed(text::NOT_REKEYED));
     }
     // A daemon that does not answer, or uses another key, is found out before anything is written.
-    manager.rekey(present.file.as_fd().into()).await?;
+    Progress::during(text::SEALING, manager.rekey(present.file.as_fd().into())).await?;
     if !present.is_changing() {
         keyfile::replace(&args.key_file, &present, &present.with_new()?)?;
         present = keyfile::read(&args.key_file)?;
     }
-    let (secrets, ended) = manager
-        .rekey(present.file.as_fd().into())
+    let (secrets, ended) = Progress::during(text::SEALING, manager.rekey(present.file.as_fd().into()))
         .await
         .map_err(|error| Failure::from(error).with(text::REKEY_AGAIN))?;
     keyfile::replace(&args.key_file, &present, &present.without_previous())?;

@@ -14,6 +14,7 @@ use crate::cli::Restore;
 use crate::errors::{Exit, Failure};
 use crate::newfile::{NewFile, shown};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, consent};
 use crate::{passphrase, text, time};
@@ -83,7 +84,8 @@ async fn call(
     let reason = args.reason.as_deref().unwrap_or("a look");
     let how = HowToRestore { keep_codes: args.keep_recovery_codes, dry_run };
     let restored = manager.restore(handed.backup.as_fd().into(), &keys, &how, reason);
-    restored.await.map_err(|error| {
+    let what = if dry_run { text::COMPARING } else { text::RESTORING };
+    Progress::during(what, restored).await.map_err(|error| {
         let failure = Failure::from(error);
         if failure.is(Exit::Unavailable) { failure.with(text::RESTORE_WITHOUT_DAEMON) } else { failure }
     })
@@ -97,6 +99,7 @@ fn open(args: &Restore) -> Result<Handed, Failure> {
         return Ok(Handed { backup: file, key });
     }
     let passphrase = passphrase::known(&args.passphrase)?;
+    let _progress = Progress::of(text::DECRYPTING);
     let mut opened = bundle::open(file, &passphrase, Kind::Backup)?;
     let failed = |error: std::io::Error| Failure::failed(text::no_memory_file(&error.to_string()));
     let mut backup = in_memory()?;
@@ -128,6 +131,7 @@ pub(crate) fn extract(args: &Restore) -> Result<(), Failure> {
         return Err(Failure::failed(text::BUNDLE_DAMAGED));
     }
     let passphrase = passphrase::known(&args.passphrase)?;
+    let progress = Progress::of(text::DECRYPTING);
     let mut opened = bundle::open(file, &passphrase, Kind::Backup)?;
     let failed = |error: &dyn std::fmt::Display| {
         Failure::failed(text::no_new_file(&shown(folder), &error.to_string()))
@@ -140,6 +144,7 @@ pub(crate) fn extract(args: &Restore) -> Result<(), Failure> {
     key.file.write_all(&opened.key).map_err(|error| failed(&error))?;
     backup.keep()?;
     key.keep()?;
+    drop(progress);
     let mut out = Output::stdout();
     out.line(&text::extracted(&shown(folder)))?;
     out.flush()

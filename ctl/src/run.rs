@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::agent::Agent;
-use crate::cli::{Cli, Email, EmailShow, EmailVerb, PolicyVerb, Verb};
+use crate::cli::{Cli, Email, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
     accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, export,
@@ -35,7 +35,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Enroll(args) => enroll::refuse_early(args)?,
         Verb::Reset(args) => reset::refuse_early(args)?,
         Verb::Remove(args) => factors::refuse_early(args)?,
-        Verb::Email(Email { verb: Some(EmailVerb::Remove(args)) }) => address::refuse_early(args)?,
+        Verb::Email(Email { verb: Some(EmailVerb::Remove(args)), .. }) => address::refuse_early(args)?,
         Verb::RecoveryCodes(args) => recovery_codes::refuse_early(args)?,
         Verb::Exempt(args) => exempt::refuse_early(args)?,
         Verb::Require(args) => require::refuse_early(args)?,
@@ -96,7 +96,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Require(args) => require::run(&manager, args).await,
         Verb::AcceptClock(args) => accept_clock::run(&manager, &args).await,
         Verb::Doctor(args) => doctor::run(&cli.bus, &args).await,
-        Verb::Email(Email { verb }) => match verb.unwrap_or(EmailVerb::Show(EmailShow::default())) {
+        Verb::Email(Email { verb, show }) => match verb.unwrap_or(EmailVerb::Show(show)) {
             EmailVerb::Show(args) => address::show(&manager, args).await,
             EmailVerb::Set(args) => address::set(&manager, args).await,
             EmailVerb::Confirm(args) => address::confirm(&manager, args).await,
@@ -132,7 +132,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         // The message repeats what was typed, which need not be printable.
         for line in shown.lines() {
-            terminal::complain(&terminal::folded(&terminal::safe(line)));
+            terminal::complain(&terminal::safe(line));
         }
         return Failure::usage(String::new()).code();
     }
@@ -144,7 +144,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn report(failure: &Failure) -> ExitCode {
     if !failure.message().is_empty() {
-        terminal::complain(&terminal::filled(&format!("countersignctl: {}", failure.message())));
+        terminal::complain(&format!("countersignctl: {}", failure.message()));
     }
     failure.code()
 }

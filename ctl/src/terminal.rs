@@ -85,50 +85,138 @@ pub(crate) fn is_unprintable(c: char) -> bool {
         )
 }
 
+/// Columns that lines on standard error are broken at; `None` where nobody sees them break: a log and `grep`
+/// get each line whole.
+fn breaks_at() -> Option<usize> {
+    let stderr = std::io::stderr();
+    stderr.is_terminal().then(|| {
+        let width = rustix::termios::tcgetwinsize(&stderr).map_or(0, |size| usize::from(size.ws_col));
+        if width == 0 { USUAL_WIDTH } else { width.min(USUAL_WIDTH) }
+    })
+}
+
+/// A message as standard error shows it.
+fn fitted(message: &str) -> String {
+    breaks_at().map_or_else(|| message.to_owned(), |width| filled(message, width))
+}
+
 /// A sentence that begins with more than its own words: where its first line is too long by that, the lines
 /// up to the end of the sentence or a colon are filled anew. What follows stays as it was written.
-pub(crate) fn filled(message: &str) -> String {
+fn filled(message: &str, width: usize) -> String {
     let lines: Vec<&str> = message.lines().collect();
     let ends = |line: &&str| line.ends_with(['.', ':', '?']);
     let first = lines.iter().position(ends).map_or(lines.len(), |at| at + 1);
     let mut shown = match lines.first() {
-        Some(line) if columns(line) > USUAL_WIDTH => vec![folded(&lines[..first].join(" "))],
+        Some(line) if columns(line) > width => vec![folded(&lines[..first].join(" "), width)],
         _ => lines[..first].iter().map(|line| (*line).to_owned()).collect(),
     };
-    shown.extend(lines[first..].iter().map(|line| folded(line)));
+    shown.extend(lines[first..].iter().map(|line| folded(line, width)));
     shown.join("\n")
 }
 
-/// A line in as many lines as it needs, broken between words. What stands behind two spaces is a command to type,
-/// and stays in one piece.
-pub(crate) fn folded(line: &str) -> String {
-    if columns(line) <= USUAL_WIDTH {
+/// How far a command stands in that has a line of its own.
+const COMMAND_INDENT: &str = "    ";
+
+/// A part of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    /// Something that is never broken: a word, or what stands in double quotes.
+    Word(&'t str),
+    /// A command to type, in backquotes, and what follows it without a space.
+    Quoted(&'t str, &'t str),
+    /// A command to type, behind two spaces.
+    Bare(&'t str),
+}
+
+/// A line in as many lines as it needs, broken between words and never inside of a command or of what stands in
+/// quotes: what is to be typed can be copied as it stands. A command that does not fit gets a line of its own.
+fn folded(line: &str, width: usize) -> String {
+    if columns(line) <= width {
         return line.to_owned();
     }
     let indent = &line[..line.len() - line.trim_start().len()];
-    let (text, command) = match line[indent.len()..].find("  ") {
-        Some(at) => line.split_at(indent.len() + at + 2),
-        None => (line, ""),
-    };
-    let mut shown = String::new();
-    let mut used = 0;
-    for word in text.split_inclusive(' ').chain([command]) {
-        if used > 0 && used + columns(word.trim_end()) > USUAL_WIDTH {
-            shown.truncate(shown.trim_end().len());
-            shown.push('\n');
-            shown.push_str(indent);
-            used = columns(indent);
+    let mut lines = vec![indent.to_owned()];
+    let mut fresh = true;
+    for piece in pieces(&line[indent.len()..]) {
+        let (gap, text) = match &piece {
+            Piece::Word(word) => (" ", (*word).to_owned()),
+            Piece::Quoted(command, after) => (" ", format!("`{command}`{after}")),
+            Piece::Bare(command) => ("  ", (*command).to_owned()),
+        };
+        let last = lines.last().map_or("", String::as_str);
+        let gap = if fresh { "" } else { gap };
+        if columns(last) + gap.len() + columns(&text) <= width {
+            lines.last_mut().into_iter().for_each(|last| last.extend([gap, &text]));
+            fresh = false;
+            continue;
         }
-        shown.push_str(word);
-        used += columns(word);
+        match piece {
+            // What follows it is left out: a full stop would be typed with it.
+            Piece::Quoted(command, _) | Piece::Bare(command) => {
+                if fresh {
+                    lines.pop();
+                }
+                lines.push(format!("{indent}{COMMAND_INDENT}{command}"));
+                lines.push(indent.to_owned());
+                fresh = true;
+            }
+            Piece::Word(word) if fresh => {
+                lines.last_mut().into_iter().for_each(|last| last.push_str(word));
+                fresh = false;
+            }
+            Piece::Word(word) => lines.push(format!("{indent}{word}")),
+        }
     }
-    shown
+    if fresh && lines.len() > 1 {
+        lines.pop();
+    }
+    lines.join("\n")
 }
 
-/// One line on standard error, whatever becomes of it.
-pub(crate) fn complain(line: &str) {
+/// A line without its indentation in pieces.
+fn pieces(line: &str) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
+    for (at, part) in line.split("  ").map(str::trim).filter(|part| !part.is_empty()).enumerate() {
+        // Behind two spaces stands a command, and behind two more the rest of the sentence.
+        if at % 2 == 1 {
+            found.push(Piece::Bare(part));
+        } else {
+            words(part, &mut found);
+        }
+    }
+    found
+}
+
+fn words<'t>(text: &'t str, found: &mut Vec<Piece<'t>>) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let opened = rest.find(['"', '`', ' ']).unwrap_or(rest.len());
+        let mark = rest[opened..].chars().next();
+        let closed = mark.filter(|mark| *mark != ' ').and_then(|mark| rest[opened + 1..].find(mark));
+        let end = match (mark, closed) {
+            (Some('`'), Some(length)) if opened == 0 && rest[1..=length].contains(' ') => {
+                let after = &rest[length + 2..];
+                let end = after.find(' ').unwrap_or(after.len());
+                found.push(Piece::Quoted(&rest[1..=length], &after[..end]));
+                rest = after[end..].trim_start();
+                continue;
+            }
+            (Some('"' | '`'), Some(length)) => {
+                let end = opened + length + 2;
+                end + rest[end..].find(' ').unwrap_or(rest.len() - end)
+            }
+            (Some('"' | '`'), None) => rest.find(' ').unwrap_or(rest.len()),
+            _ => opened,
+        };
+        found.push(Piece::Word(&rest[..end]));
+        rest = rest[end..].trim_start();
+    }
+}
+
+/// A message on standard error, whatever becomes of it.
+pub(crate) fn complain(message: &str) {
     // Nobody is left to tell when standard error is gone.
-    drop(writeln!(std::io::stderr(), "{line}"));
+    drop(writeln!(std::io::stderr(), "{}", fitted(message)));
 }
 
 /// A question on standard error, without a newline.
@@ -262,23 +350,49 @@ mod tests {
             "word ".repeat(18).trim(),
             "x".repeat(90)
         );
-        let shown = filled(&long);
+        let shown = filled(&long, 80);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], format!("name: {}", "word ".repeat(15).trim()));
         assert_eq!(lines[1], "word word word of the second line. More.");
-        assert_eq!(lines[2], "Next:");
-        assert_eq!(lines[3], "x".repeat(90), "what is one word stays one");
-        let command = format!("{}again:  countersignctl policy apply --now", "word ".repeat(10));
-        assert!(
-            folded(&command).ends_with("again:\ncountersignctl policy apply --now"),
-            "{}",
-            folded(&command)
-        );
-        assert_eq!(filled("short\n  indented as it was"), "short\n  indented as it was");
+        assert_eq!(lines[2..], ["Next:".to_owned(), format!("    {}", "x".repeat(90))]);
+        assert_eq!(filled("short\n  indented as it was", 80), "short\n  indented as it was");
         assert_eq!(
-            folded(&format!("  {}", "ab ".repeat(40))).lines().nth(1).map(|l| l.starts_with("  ab")),
+            folded(&format!("  {}", "ab ".repeat(40)), 80).lines().nth(1).map(|l| l.starts_with("  ab")),
             Some(true)
         );
+    }
+
+    #[test]
+    fn a_command_is_never_broken() {
+        let bare = format!("{}again:  countersignctl policy apply --now", "word ".repeat(10));
+        assert!(
+            folded(&bare, 80).ends_with("again:\n    countersignctl policy apply --now"),
+            "{}",
+            folded(&bare, 80)
+        );
+        let quoted = "here a reset takes a colleague who runs `countersignctl request-reset alice --reason TEXT`, \
+                      and \"a name of some words\"; root alone, in an emergency: `countersignctl reset alice`.";
+        assert_eq!(
+            folded(quoted, 60).lines().collect::<Vec<_>>(),
+            [
+                "here a reset takes a colleague who runs",
+                "    countersignctl request-reset alice --reason TEXT",
+                "and \"a name of some words\"; root alone, in an emergency:",
+                "    countersignctl reset alice",
+            ]
+        );
+        let word = format!("{}`remember` and so on", "word ".repeat(11));
+        assert_eq!(folded(&word, 60).lines().nth(1), Some("`remember` and so on"));
+        let middle = format!("{}Add  --until 2027-01-31  (the end of that day) or none", "word ".repeat(6));
+        assert_eq!(
+            folded(&middle, 50).lines().skip(1).collect::<Vec<_>>(),
+            ["    --until 2027-01-31", "(the end of that day) or none"]
+        );
+        for width in 1..90 {
+            for line in [&*bare, quoted, &*word, &*middle] {
+                assert!(folded(line, width).lines().all(|line| !line.trim().is_empty()), "{width}: {line}");
+            }
+        }
     }
 
     #[test]

@@ -123,12 +123,29 @@ fn reason(said: &str) -> &str {
 
 // ---- what takes a while ----
 
-pub(crate) fn so_many(many: usize) -> String {
-    format!("{many} so far ...")
+pub(crate) const READING_PEOPLE: &str = "Reading people";
+pub(crate) const READING_LOG: &str = "Reading the log";
+pub(crate) const IMPORTING: &str = "Importing";
+pub(crate) const COPYING: &str = "Copying what countersignd keeps";
+pub(crate) const ENCRYPTING: &str = "Encrypting";
+pub(crate) const DECRYPTING: &str = "Decrypting";
+pub(crate) const COMPARING: &str = "Comparing with what is here";
+pub(crate) const RESTORING: &str = "Bringing it back";
+pub(crate) const TAKING_IN: &str = "Taking people in";
+pub(crate) const SEALING: &str = "Sealing everything anew";
+pub(crate) const MEASURING: &str = "Measuring";
+pub(crate) const TRYING_LOGINS: &str = "Trying the draft on past logins";
+pub(crate) const SENDING: &str = "Sending";
+pub(crate) const APPLYING: &str = "Comparing with the policy in force";
+pub(crate) const ENDING_SESSIONS: &str = "Ending sessions";
+
+pub(crate) fn so_many(what: &str, many: usize) -> String {
+    format!("{what}: {many} so far")
 }
 
-pub(crate) fn so_long(seconds: u64) -> String {
-    format!("waiting for {seconds} s ...")
+/// One line while something lasts.
+pub(crate) fn going_on(what: &str, seconds: u64) -> String {
+    format!("{what}, {seconds} s ...")
 }
 
 // ---- standard input and output ----

@@ -28,7 +28,11 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Users) -> Result<(), F
     let mut out = Output::stdout();
     let mut rows = Vec::new();
     let mut after: Option<u32> = None;
-    let mut progress = Progress::start();
+    let progress = if args.json {
+        Progress::beside_output(text::READING_PEOPLE)
+    } else {
+        Progress::of(text::READING_PEOPLE)
+    };
     let mut seen = 0;
     loop {
         let page = manager.users(after.is_none(), after.unwrap_or(0), PAGE).await?;
@@ -36,7 +40,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Users) -> Result<(), F
             break;
         }
         seen += page.len();
-        progress.done(seen);
+        progress.at(text::so_many(text::READING_PEOPLE, seen));
         for person in &page {
             // Uids that do not grow would have us ask for ever.
             if after.is_some_and(|before| person.uid <= before) {

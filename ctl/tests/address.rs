@@ -80,6 +80,8 @@ fn removing_and_showing() {
     assert!(none.out.contains("alice has no mail address here"), "{none:?}");
     assert!(none.out.contains("countersignctl email set ADDRESS alice"), "{none:?}");
     assert_eq!(run(&bus, &["email", "show", "alice", "--json"], "").out, "");
+    assert_eq!(run(&bus, &["email", "alice"], "").out, none.out, "the verb may be left out");
+    assert_eq!(run(&bus, &["email", "alice", "--json"], "").code, 0);
     for (user, code) in [("nobody-here", 3), ("forbidden", 4), ("broken", 5)] {
         assert_eq!(run(&bus, &["email", "set", "a@b", user, "--reason", "x"], "").code, code);
         assert_eq!(run(&bus, &["email", "confirm", user], "1\n").code, code);

@@ -142,13 +142,40 @@ fn json_has_its_keys_in_their_order() {
 }
 
 #[test]
-fn what_others_can_write_or_is_not_there_is_a_problem() {
+fn a_draft_may_lie_anywhere_and_is_told_what_must_not_hold_when_it_is_installed() {
     let folder = Folder::with(&[("c.toml", REST)]);
-    mode(&folder.0.join("c.toml"), 0o666);
+    mode(&folder.0.join("c.toml"), 0o664);
     let ended = folder.check(&[]);
-    assert_eq!(ended.code, 6);
-    assert!(ended.out.contains("is writable by its group and others"), "{}", ended.out);
-    assert!(ended.out.ends_with("\n1 problem. countersignd would not put this into force.\n"));
+    assert_eq!(ended.code, 0);
+    let line = format!(
+        "warning: {0}: is writable by its group (mode 0664); chmod go-w {0} (before it is installed)\n",
+        folder.path("c.toml")
+    );
+    assert!(ended.out.starts_with(&line), "{}", ended.out);
+    let json: serde_json::Value = serde_json::from_str(&folder.check(&["--json"]).out).expect("one object");
+    assert_eq!((&json["ok"], json["warnings"].as_array().map(Vec::len)), (&true.into(), Some(1)));
+    mode(&folder.0.join("c.toml"), 0o644);
+    // Anybody may make files there, and nobody can replace somebody else's.
+    mode(&folder.0, 0o1777);
+    assert_eq!(folder.check(&[]).out.lines().count(), 1);
+    mode(&folder.0, 0o777);
+    assert!(folder.check(&[]).out.contains("could replace it"));
+    mode(&folder.0, 0o755);
+    if rustix::process::geteuid().is_root() {
+        let (nobody, path) = (65_534, folder.0.join("c.toml"));
+        std::os::unix::fs::chown(&path, Some(nobody), None).expect("a file of somebody's");
+        let through_sudo = |uid: &str| {
+            let mut command = ctl("unused", &["policy", "check", &folder.path("c.toml")]);
+            piped(command.env("SUDO_UID", uid), "")
+        };
+        assert!(through_sudo("").out.contains("belongs to uid 65534, not to root"));
+        assert_eq!(through_sudo("65534").out.lines().count(), 1, "one's own file, looked at with sudo");
+        assert_eq!((through_sudo("").code, through_sudo("65534").code), (0, 0));
+    }
+}
+
+#[test]
+fn a_draft_that_is_no_file_is_a_problem() {
     let missing = Folder::with(&[]).check(&[]);
     assert_eq!(missing.code, 6);
     assert!(missing.out.contains("does not exist"), "{}", missing.out);

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use support::bus::Bus;
 use support::daemon::{Daemon, Script, applied, login, person};
-use support::run::Typing;
+use support::run::{Typing, seen};
 
 /// Where the command runs.
 enum Where {
@@ -102,6 +102,8 @@ fn usage() -> Vec<Case> {
             Pipe(""),
             &["remove", "app", "alice", "--yes"],
         ),
+        ("a person where an authenticator belongs", served(), Pipe(""), &["remove", "alice", "--yes"]),
+        ("an authenticator of nobody", served(), Pipe(""), &["remove", "nobody-here", "--yes"]),
         (
             "somebody else's address without a reason",
             served(),
@@ -306,23 +308,18 @@ fn run(program: &Path, place: Where, input: Input, words: &[&str]) -> (i32, Stri
         let said = if answer.is_empty() { &seen } else { said };
         return (code, said.replace(&address, "ADDRESS"));
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     match input {
         Unreadable => drop(command.stdin(File::open("/").expect("a folder"))),
         Full => drop(command.stdout(File::options().write(true).open("/dev/full").expect("/dev/full"))),
         As(uid) => drop(command.uid(uid).gid(uid)),
         Pipe(_) | Person(_) => {}
     }
-    let mut child = command.spawn().expect("countersignctl starts");
-    if let (Some(mut stdin), Pipe(text)) = (child.stdin.take(), &input) {
-        // A program that refuses early does not read.
-        drop(std::io::Write::write_all(&mut stdin, text.as_bytes()));
-    }
-    let out = child.wait_with_output().expect("countersignctl ends");
+    let text = if let Pipe(text) = input { Some(text) } else { None };
+    let (code, out, err) = seen(command, text);
     // Problems that were looked for are the result, not an error.
-    let said = if out.stderr.is_empty() { out.stdout } else { out.stderr };
-    let said = String::from_utf8(said).expect("UTF-8").replace(&address, "ADDRESS");
-    (out.status.code().expect("not killed"), said)
+    let said = if err.is_empty() { out } else { err };
+    (code, said.replace(&address, "ADDRESS"))
 }
 
 fn golden() -> String {
@@ -471,6 +468,18 @@ fn pieces(sources: &str, name: &str) -> Vec<String> {
     found
 }
 
+fn texts(folder: &Path, sources: &mut String) {
+    for entry in fs::read_dir(folder).expect("the texts").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts(&path, sources);
+            continue;
+        }
+        sources.push('\n');
+        sources.push_str(&fs::read_to_string(path).expect("a text"));
+    }
+}
+
 #[test]
 fn every_sentence_that_can_go_wrong_is_in_the_golden_file() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -478,10 +487,7 @@ fn every_sentence_that_can_go_wrong_is_in_the_golden_file() {
     error_texts(&src, &mut names);
     assert!(names.len() > 40, "{names:?}");
     let mut sources = fs::read_to_string(src.join("text.rs")).expect("the texts");
-    for entry in fs::read_dir(src.join("text")).expect("the texts").flatten() {
-        sources.push('\n');
-        sources.push_str(&fs::read_to_string(entry.path()).expect("a text"));
-    }
+    texts(&src.join("text"), &mut sources);
     // However its lines are broken.
     let golden = fs::read_to_string(file()).expect("the golden file");
     let golden = golden.split_whitespace().collect::<Vec<_>>().join(" ");

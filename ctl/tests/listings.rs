@@ -186,7 +186,7 @@ fn status_as_json() {
     assert_eq!(
         run(&bus, &["status", "alice", "--json"]).out,
         "{\"user\":\"alice\",\"uid\":1000,\"factors\":[\
-         {\"kind\":\"totp\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":null},\
+         {\"kind\":\"totp\",\"name\":\"app\",\"created\":1795332612,\"last_used\":null,\"left\":null},\
          {\"kind\":\"recovery\",\"name\":\"\",\"created\":1795332612,\"last_used\":null,\"left\":10}],\
          \"locks\":[],\"failures\":0,\"last_verified\":1795332700,\"confirmed\":[\
          {\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"at\":1795332700}],\

@@ -125,10 +125,10 @@ fn accepting_without_a_terminal_needs_yes() {
     assert_eq!((ended.code, ended.out.as_str()), (2, ""));
     assert!(ended.err.contains("Add --yes"), "{}", ended.err);
     assert_eq!(daemon.calls(), Vec::<String>::new());
-    let ended = run(&bus, &["apply", "--accept-weaker", "--yes"]);
+    let ended = run(&bus, &["apply", "--accept-weaker", "--yes", "--reason", "ticket 9"]);
     assert_eq!(ended.code, 0);
     assert!(ended.out.contains(&format!("policy before it:\n    {LESS}\nPolicy applied")), "{}", ended.out);
-    assert_eq!(daemon.calls(), ["ApplyPolicy true false"]);
+    assert_eq!(daemon.calls(), ["ApplyPolicy true false because ticket 9"]);
 }
 
 #[test]
@@ -140,10 +140,14 @@ fn accepting_asks_a_person() {
         typing.expect("Type yes to apply it: ");
         assert_eq!(daemon.calls(), ["ApplyPolicy false true"]);
         typing.send(answer);
+        if code == 0 {
+            typing.expect("Why, for the log: ");
+            typing.send("ticket 9");
+        }
         let (ended, seen) = typing.end();
         assert_eq!(ended, code, "{seen}");
         if code == 0 {
-            assert_eq!(daemon.calls()[1..], ["ApplyPolicy true false"]);
+            assert_eq!(daemon.calls()[1..], ["ApplyPolicy true false because ticket 9"]);
             assert!(seen.contains("The file changed since you were asked."), "{seen}");
             assert_eq!(seen.matches(LESS).count(), 1, "{seen}");
             assert!(seen.ends_with("    more\nPolicy applied (hash 0123456789ab).\n"), "{seen}");

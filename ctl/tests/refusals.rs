@@ -4,7 +4,7 @@ mod support;
 
 use support::bus::Bus;
 use support::daemon::{Daemon, Script};
-use support::run::{Typing, ctl, piped};
+use support::run::{Typing, ctl, piped, seen};
 
 fn start() -> (Bus, Daemon) {
     let bus = Bus::start();
@@ -157,4 +157,20 @@ fn wrong_usage_and_help() {
         assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{args:?}");
         assert!(ended.out.lines().all(|line| line.chars().count() <= 80), "{}", ended.out);
     }
+}
+
+/// A log and `grep` get each line whole; at a terminal it is broken, and never inside of a command.
+#[test]
+fn lines_are_broken_for_people_and_for_nobody_else() {
+    let bus = Bus::start();
+    let _daemon = Daemon::start(&bus.address(), Script::default());
+    let words = ["exempt", "alice", "--until", "soon"];
+    let piped = piped(&mut ctl(&bus.address(), &words), "");
+    let (first, whole) = (piped.err.lines().next().unwrap_or_default(), piped.err.lines().count());
+    assert!(first.chars().count() > 80 && first.ends_with("or +14d or +12h"), "{piped:?}");
+    let (code, out, shown) = seen(ctl(&bus.address(), &words), None);
+    assert_eq!((code, out.as_str(), piped.code), (2, "", 2));
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_eq!(shown.lines().count(), whole + 1, "{shown}");
+    assert!(shown.replace('\n', " ").contains(first), "{shown}");
 }

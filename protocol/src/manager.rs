@@ -38,7 +38,7 @@
 //! EndOverride(s user, s what, s reason)          -> u            what: exempt or require
 //! Overrides()                                    -> a override   by name
 //! AcceptClock()                                  -> x            seconds the dates went back by
-//! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray) -> applied   now: as if every policy said apply = "immediately"
+//! ApplyPolicy(b accept_weaker, b dry_run, b now, a stray, s reason) -> applied   now: as if every policy said apply = "immediately"
 //! ImportFactor(s user, (sayyuxxaay) factor, b add, b dry_run)
 //!                                                -> (bu)         whether it is new, scratch codes taken over
 //! PreviewEmail(s policy, s letter)               -> preview      letter: code or notice; no policy is the first that sends
@@ -777,12 +777,13 @@ pub trait Manager {
     /// sends codes.
     fn preview_email(&self, policy: &str, letter: &str) -> zbus::Result<Preview>;
     /// Puts the configuration file into force, all of it or nothing, and names the open sessions that
-    /// it means to end.
+    /// it means to end. The reason may be empty.
     fn apply_policy(
         &self,
         accept_weaker: bool,
         dry_run: bool,
         now: bool,
         strays: &[Stray],
+        reason: &str,
     ) -> zbus::Result<Applied>;
 }

@@ -216,7 +216,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Resync" => with!((about, "none", b"123456".to_vec(), b"654321".to_vec())),
         "NewRecoveryCodes" => with!((about, "")),
         "ViewRecoveryCodes" => with!((about, "a test")),
-        "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)])),
+        "ApplyPolicy" => with!((false, true, true, vec![("alice", 5001u32, "sshd", "", 1u32, 0i64)], "")),
         "Users" => with!((true, 0u32, 10u32)),
         "Log" => with!((logins_of(about), (0i64, 0i64), 10u32)),
         "FollowLog" => with!((logins_of(about), 0i64, 10u32)),

@@ -5,14 +5,17 @@ use clap::{Args, Subcommand};
 use super::parse::{address, reason, user};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Email {
     #[command(subcommand)]
     pub(crate) verb: Option<EmailVerb>,
+    #[command(flatten)]
+    pub(crate) show: EmailShow,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum EmailVerb {
-    /// Show where codes and notices go (without a verb: yours)
+    /// Show where codes and notices go; the same without a verb
     Show(EmailShow),
     /// Set a mail address; a code is sent there to confirm it
     Set(EmailSet),
@@ -26,7 +29,7 @@ pub(crate) enum EmailVerb {
     Test(EmailTest),
 }
 
-#[derive(Args, Default)]
+#[derive(Args)]
 pub(crate) struct EmailShow {
     /// Login name; without it, yours
     #[arg(value_parser = user)]

@@ -27,8 +27,8 @@ pub(crate) struct Enable {
     /// Do it in spite of what was found; says what, and asks
     #[arg(long)]
     pub(crate) force: bool,
-    /// Do not ask
-    #[arg(long, requires = "force")]
+    /// Do not ask; only --force does
+    #[arg(long)]
     pub(crate) yes: bool,
     /// One JSON object
     #[arg(long)]

@@ -190,6 +190,9 @@ mod tests {
         assert!(usage(&["countersignctl", "email", "test"]));
         assert!(usage(&["countersignctl", "email", "test", "a@b\nBcc: c@d"]));
         assert!(!usage(&["countersignctl", "email"]));
+        assert!(!usage(&["countersignctl", "email", "alice"]));
+        assert!(!usage(&["countersignctl", "email", "alice", "--json"]));
+        assert!(usage(&["countersignctl", "email", "--json", "set", "a@b"]));
         assert!(usage(&["countersignctl", "email", "set"]));
         for address in
             ["a@b\nBcc: c@d", "a b@c", "a@b,c@d", "<a@b>", "Al <a@b>", "a@b\r", "@b", "a", "\u{fc}@b"]
@@ -207,11 +210,13 @@ mod tests {
         assert!(usage(&["countersignctl", "exempt", "alice", "--until", "+1d", "--end"]));
         assert!(usage(&["countersignctl", "exempt", "alice", "--json"]));
         assert!(usage(&["countersignctl", "require", "--end"]));
-        assert!(usage(&["countersignctl", "require", "alice", "--yes"]));
+        assert!(usage(&["countersignctl", "require", "--yes"]));
+        assert!(!usage(&["countersignctl", "require", "alice", "--yes"]));
+        assert!(!usage(&["countersignctl", "unlock", "alice", "--yes"]));
         assert!(!usage(&["countersignctl", "require", "alice"]));
         assert!(usage(&["countersignctl", "enable"]));
         assert!(usage(&["countersignctl", "enable", "sshd", "--all"]));
-        assert!(usage(&["countersignctl", "enable", "sshd", "--yes"]));
+        assert!(!usage(&["countersignctl", "enable", "sshd", "--yes"]));
         assert!(usage(&["countersignctl", "enable", "../shadow"]));
         assert!(usage(&["countersignctl", "enable", "sshd", "--rollback-after", "2h"]));
         assert!(usage(&["countersignctl", "disable"]));

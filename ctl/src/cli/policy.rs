@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::parse::{place, service, span, user};
+use super::parse::{place, reason, service, span, user};
 use crate::date::{self, Date};
 
 #[derive(Subcommand)]
@@ -22,7 +22,8 @@ pub(crate) enum PolicyVerb {
 
 #[derive(Args)]
 pub(crate) struct PolicyCheck {
-    /// Policy file; the drop-ins in conf.d beside it are read too
+    /// Policy file; the drop-ins in conf.d beside it are read too.
+    /// Of a draft, owner and mode are warnings only
     /// [default: /etc/countersign/countersign.toml]
     #[arg(verbatim_doc_comment)]
     pub(crate) file: Option<PathBuf>,
@@ -92,6 +93,10 @@ pub(crate) struct PolicyApply {
     /// Apply it even if it protects less; shows what, and asks
     #[arg(long)]
     pub(crate) accept_weaker: bool,
+    /// Why, for the log; with --accept-weaker it is asked
+    /// for at a terminal
+    #[arg(long, value_name = "TEXT", value_parser = reason, verbatim_doc_comment)]
+    pub(crate) reason: Option<String>,
     /// Do not ask, neither before it protects less nor
     /// before sessions are ended
     #[arg(long, verbatim_doc_comment)]

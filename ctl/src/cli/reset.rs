@@ -31,6 +31,9 @@ pub(crate) struct RequestReset {
     /// Why, for whoever approves it and for USER
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
+    /// For scripts: taken, though this never asks
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]
@@ -66,6 +69,9 @@ pub(crate) struct Unlock {
     /// Why, for the log
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: Option<String>,
+    /// For scripts: taken, though this never asks
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]
@@ -73,4 +79,7 @@ pub(crate) struct Forget {
     /// Login name
     #[arg(value_parser = user)]
     pub(crate) user: String,
+    /// For scripts: taken, though this never asks
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

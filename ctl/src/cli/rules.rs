@@ -44,8 +44,8 @@ pub(crate) struct Require {
     /// Take the requirement back; asks, and needs --reason
     #[arg(long, requires = "user", conflicts_with = "by")]
     pub(crate) end: bool,
-    /// Do not ask
-    #[arg(long, requires = "end")]
+    /// Do not ask; only --end does
+    #[arg(long, requires = "user")]
     pub(crate) yes: bool,
     /// List as one JSON object per line; times in seconds
     /// since 1970

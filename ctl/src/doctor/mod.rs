@@ -19,21 +19,16 @@ mod stacks;
 mod system;
 mod units;
 
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
-
 use countersign_protocol::manager::Fact;
 
 use crate::cli::Doctor;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
-use crate::terminal::{Screen, complain};
+use crate::progress::Progress;
+use crate::terminal::Screen;
 use crate::text::doctor as text;
 use finding::{Report, Severity};
 use system::System;
-
-/// When somebody at a terminal is told what takes so long.
-const SILENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn refuse_early() -> Result<(), Failure> {
     if rustix::process::geteuid().is_root() {
@@ -45,13 +40,14 @@ pub(crate) fn refuse_early() -> Result<(), Failure> {
 pub(crate) async fn run(address: &str, args: &Doctor) -> Result<(), Failure> {
     let system = System::this();
     let mut report = Report::default();
-    let progress = Progress(Instant::now());
-    let facts = progress.with("the daemon", daemon::ask(&system, address, &mut report)).await;
+    let progress = Progress::of(text::looking_at("the daemon"));
+    let facts = daemon::ask(&system, address, &mut report).await;
     look(&system, facts.as_deref(), &mut report, &progress);
     if args.mail {
-        progress.at("mail servers");
+        progress.at(text::looking_at("mail servers"));
         mail::check(&system, &mut report);
     }
+    drop(progress);
     let found = report.sorted();
     let mut out = Output::stdout();
     let lines = if args.json { vec![show::json(&found)] } else { show::lines(&found, Screen::stdout()) };
@@ -65,42 +61,19 @@ pub(crate) async fn run(address: &str, args: &Doctor) -> Result<(), Failure> {
 
 /// Everything that can be looked at without asking the daemon, and what it said.
 fn look(system: &System, facts: Option<&[Fact]>, report: &mut Report, progress: &Progress) {
-    progress.at("files and units");
+    progress.at(text::looking_at("files and units"));
     files::check(system, report);
     units::check(system, report);
     policies::check(system, report);
-    progress.at("PAM stacks");
+    progress.at(text::looking_at("PAM stacks"));
     let services = stacks::read(system);
     stacks::check(&services, report);
-    progress.at("sshd");
+    progress.at(text::looking_at("sshd"));
     sshd::check(system, &services, report);
-    progress.at("the host");
+    progress.at(text::looking_at("the host"));
     host::check(system, &services, report);
     if let Some(facts) = facts {
         people::check(facts, &services, report);
-    }
-}
-
-/// Tells a waiting person what is looked at, once it has taken a while.
-struct Progress(Instant);
-
-impl Progress {
-    fn at(&self, section: &str) {
-        if self.0.elapsed() > SILENCE && std::io::stderr().is_terminal() {
-            complain(&text::looking_at(section));
-        }
-    }
-
-    /// The same for what may wait itself.
-    async fn with<T>(&self, section: &str, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        match tokio::time::timeout(SILENCE, &mut work).await {
-            Ok(done) => done,
-            Err(_) => {
-                self.at(section);
-                work.await
-            }
-        }
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use countersign_protocol::fact;
 use countersign_protocol::manager::Fact;
 
 use super::finding::{Found, Report};
+use super::look;
 use super::system::{Said, System};
-use super::{Progress, look};
+use crate::progress::Progress;
 
 /// A folder that looks like a host, gone with the test.
 struct Host(PathBuf);
@@ -56,7 +56,7 @@ impl Host {
         };
         let facts: Vec<Fact> = facts.iter().map(fact).collect();
         let mut report = Report::default();
-        look(&system, Some(&facts), &mut report, &Progress(Instant::now()));
+        look(&system, Some(&facts), &mut report, &Progress::of(""));
         report.sorted()
     }
 }

@@ -39,6 +39,7 @@ use self::report::Told;
 use self::trial::{Expected, Trial};
 use crate::cli::Enable;
 use crate::errors::{Exit, Failure};
+use crate::progress::Progress;
 use crate::terminal::consent;
 use crate::text::enable as text;
 
@@ -92,6 +93,7 @@ pub(crate) fn refuse_early(args: &Enable) -> Result<(), Failure> {
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), Failure> {
     let host = Host::this();
+    let progress = Progress::of(text::TRYING);
     let (facts, mut problems) = judge::facts(&host, manager).await?;
     let trial = Trial::new(&host).map_err(Failure::failed)?;
     let mut items = plan_all(&host, &trial, &args)?;
@@ -99,6 +101,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), 
         inspect(manager, &trial, &facts, item, args.after_key).await?;
         item.told.problems.append(&mut problems);
     }
+    drop(progress);
     report::show(&items, &args)?;
     let problems: Vec<String> = items.iter().flat_map(|item| item.told.problems.clone()).collect();
     if items.iter().all(|item| item.changes.is_empty()) {

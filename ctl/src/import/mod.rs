@@ -62,9 +62,10 @@ async fn import(
 ) -> Result<(), Failure> {
     let mut report = Report::begin(how)?;
     let mut seen: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
-    let mut progress = Progress::start();
+    let progress =
+        if how.json { Progress::beside_output(text::IMPORTING) } else { Progress::of(text::IMPORTING) };
     for (done, item) in items.into_iter().enumerate() {
-        progress.done(done);
+        progress.at(text::so_many(text::IMPORTING, done));
         let (came, why) = match &item.found {
             Err(why) => (Came::Refused, why.clone()),
             Ok(_) if item.user.is_empty() => (Came::Refused, text::WHOSE.to_owned()),

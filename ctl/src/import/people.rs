@@ -10,6 +10,7 @@ use crate::bundle::{self, Kind};
 use crate::cli::ImportPeople;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::restore::existing;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, consent};
@@ -32,15 +33,18 @@ pub(super) async fn run(manager: &ManagerProxy<'_>, args: &ImportPeople) -> Resu
         return Err(Failure::failed(text::NO_BUNDLE));
     }
     let passphrase = passphrase::known(&args.passphrase)?;
+    let progress = Progress::of(text::DECRYPTING);
     let mut opened = bundle::open(file, &passphrase, Kind::People)?;
     let failed = |error: std::io::Error| Failure::failed(text::no_memory_file(&error.to_string()));
     let (mut key, mut sealed) = (in_memory()?, in_memory()?);
     key.write_all(&opened.key).map_err(failed)?;
     std::io::copy(&mut opened.content, &mut sealed).map_err(|_| Failure::failed(text::BUNDLE_DAMAGED))?;
+    drop(progress);
     let call = async |dry_run| {
         let how = HowToTakeIn { add: args.add, replace: args.replace, dry_run };
         let reason = args.reason.as_deref().unwrap_or("a look");
-        manager.import_people(key.as_fd().into(), sealed.as_fd().into(), &how, reason).await
+        let taking = manager.import_people(key.as_fd().into(), sealed.as_fd().into(), &how, reason);
+        Progress::during(text::TAKING_IN, taking).await
     };
     if args.replace && !args.yes && !args.dry_run {
         show(&call(true).await?, args.json, true)?;

@@ -11,6 +11,7 @@ use crate::cli::{Log, LogVerb, Logins};
 use crate::date::Date;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::table::{Column, Table};
 use crate::terminal::{Screen, complain};
 use crate::whom::Whom;
@@ -66,7 +67,11 @@ async fn list(manager: &ManagerProxy<'_>, args: Logins) -> Result<(), Failure> {
     let mut pages = Pages { left: limit, from: (0, 0), last: 0 };
     // As wide as the first page wants: nobody waits for a million rows to see the first.
     let mut table = None;
+    let progress = Progress::beside_output(text::READING_LOG);
+    let mut rows_so_far = 0;
     while let Some(page) = pages.next(manager, &which).await? {
+        rows_so_far += page.len();
+        progress.at(text::so_many(text::READING_LOG, rows_so_far));
         if json {
             for login in &page {
                 out.line(&json::login(login))?;
@@ -85,6 +90,7 @@ async fn list(manager: &ManagerProxy<'_>, args: Logins) -> Result<(), Failure> {
         }
         out.flush()?;
     }
+    drop(progress);
     if !json && table.is_none() {
         complain(text::NO_LOGINS);
     } else if !json && usual && pages.left == 0 {

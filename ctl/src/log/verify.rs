@@ -1,23 +1,19 @@
 //! `log verify`: whether the log is what was written.
 
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
-
 use countersign_protocol::manager::{Broken, ManagerProxy};
 use serde::Serialize;
 
 use crate::cli::Verify;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
-use crate::terminal::{complain, safe};
+use crate::progress::Progress;
+use crate::terminal::safe;
 use crate::{json, text};
 
 /// What follows the last page.
 const DONE: u32 = 3;
 /// Broken places that are named.
 const NAMED: usize = 100;
-/// How often it is said how far it is.
-const TOLD: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -41,7 +37,7 @@ pub(super) async fn run(manager: &ManagerProxy<'_>, args: &Verify) -> Result<(),
     let (mut rows, mut accepted) = (0, 0);
     let mut last = String::new();
     let mut broken: Vec<Broken> = Vec::new();
-    let mut told = Instant::now();
+    let progress = Progress::of(text::PROVING);
     let (mut done, mut base) = (0_u64, 0_i64);
     while at.0 < DONE {
         let page = manager.verify_log(at, args.noted.as_deref().unwrap_or_default()).await?;
@@ -56,11 +52,9 @@ pub(super) async fn run(manager: &ManagerProxy<'_>, args: &Verify) -> Result<(),
         (rows, accepted, last) = (page.rows, page.accepted, page.last);
         broken.extend(page.broken.into_iter().take(NAMED + 1 - broken.len().min(NAMED + 1)));
         at = next;
-        if told.elapsed() >= TOLD && std::io::stderr().is_terminal() {
-            complain(&text::proving(done.min(rows), rows));
-            told = Instant::now();
-        }
+        progress.at(text::proving(done.min(rows), rows));
     }
+    drop(progress);
     show(args, rows, &safe(&last), accepted, &broken)
 }
 

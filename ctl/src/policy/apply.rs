@@ -5,12 +5,15 @@ use std::io::IsTerminal;
 use countersign_protocol::manager::{Applied, ManagerProxy};
 use countersign_protocol::names::error::INVALID_ARGUMENT;
 use zbus::Connection;
+use zeroize::Zeroizing;
 
 use super::end::{self, Fate, Planned};
 use super::short;
 use crate::cli::PolicyApply;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::progress::Progress;
+use crate::prove::typed;
 use crate::terminal::{Screen, ask, complain, read_line, safe};
 use crate::{json, strays, text};
 
@@ -23,10 +26,15 @@ pub(crate) fn refuse_early(args: &PolicyApply) -> Result<(), Failure> {
 }
 
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyApply) -> Result<(), Failure> {
+    let mut reason = Zeroizing::new(args.reason.clone().unwrap_or_default().into_bytes());
     let consented = if asks(args) { Some(consent(manager, args).await?) } else { None };
+    if reason.is_empty() && consented.as_ref().is_some_and(|shown| !shown.is_empty()) {
+        reason = typed(text::WHY_WEAKER)?;
+    }
+    let reason = String::from_utf8_lossy(reason.trim_ascii());
     // Where nothing was weaker, nothing was accepted: the file may have changed since.
     let accept = args.accept_weaker && consented.as_ref().is_none_or(|shown| !shown.is_empty());
-    let mut applied = call(manager, args, accept, args.dry_run).await?;
+    let mut applied = call(manager, args, accept, args.dry_run, &reason).await?;
     let bus = manager.inner().connection();
     let (mut planned, trouble) = end::plan(bus, std::mem::take(&mut applied.sessions)).await;
     if args.json {
@@ -85,7 +93,7 @@ async fn sessions(bus: &Connection, planned: &mut [Planned], args: &PolicyApply)
 
 async fn end_or_leave(bus: &Connection, planned: &mut [Planned], agreed: bool) {
     if agreed {
-        end::end(bus, planned).await;
+        Progress::during(text::ENDING_SESSIONS, end::end(bus, planned)).await;
     } else {
         end::leave(planned);
     }
@@ -109,7 +117,7 @@ fn asks(args: &PolicyApply) -> bool {
 
 /// Shows what the file protects less and asks; what was shown.
 async fn consent(manager: &ManagerProxy<'_>, args: &PolicyApply) -> Result<Vec<String>, Failure> {
-    let shown = call(manager, args, false, true).await?.weaker;
+    let shown = call(manager, args, false, true, "").await?.weaker;
     if shown.is_empty() {
         return Ok(shown);
     }
@@ -128,9 +136,11 @@ async fn call(
     args: &PolicyApply,
     accept_weaker: bool,
     dry_run: bool,
+    reason: &str,
 ) -> Result<Applied, Failure> {
     let strays = strays::find();
-    let error = match manager.apply_policy(accept_weaker, dry_run, args.now, &strays).await {
+    let applying = manager.apply_policy(accept_weaker, dry_run, args.now, &strays, reason);
+    let error = match Progress::during(text::APPLYING, applying).await {
         Ok(applied) if applied.applied || !applied.weaker.is_empty() => return Ok(applied),
         Ok(_) => {
             return Err(Failure::new(Exit::Unavailable, text::strange_answer(text::REFUSED_WITHOUT_REASON)));

@@ -1,8 +1,8 @@
 //! `policy check [FILE]`: the daemon's own reading of the policy file, without the daemon.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use countersign_config::{Config, Problems, parse_all, read, template_problems};
+use countersign_config::{Config, Draft, Problems, parse_all, read, read_draft, template_problems};
 
 use super::{POLICY_FILE, groups, short};
 use crate::cli::PolicyCheck;
@@ -21,9 +21,11 @@ struct Checked {
 
 pub(crate) fn run(args: &PolicyCheck) -> Result<(), Failure> {
     let checked = match &args.file {
-        // A draft belongs to whoever writes it; the daemon's file belongs to root.
-        Some(file) => check(file, Some(rustix::process::getuid().as_raw()), args.no_groups),
-        None => check(&PathBuf::from(POLICY_FILE), None, args.no_groups),
+        Some(file) if !is_installed(file) => check(read_draft(file, &writers()), args.no_groups),
+        _ => {
+            let files = read(Path::new(POLICY_FILE), None);
+            check(files.map(|files| Draft { files, warnings: Vec::new() }), args.no_groups)
+        }
     };
     let mut out = Output::stdout();
     if args.json {
@@ -38,23 +40,37 @@ pub(crate) fn run(args: &PolicyCheck) -> Result<(), Failure> {
     if checked.problems.is_empty() { Ok(()) } else { Err(Failure::new(Exit::Problems, String::new())) }
 }
 
-fn check(path: &Path, also_owner: Option<u32>, no_groups: bool) -> Checked {
+/// Whether this is the file that countersignd reads, which belongs to root whoever looks at it.
+pub(super) fn is_installed(file: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    real(file).is_some_and(|file| Some(file) == real(Path::new(POLICY_FILE)))
+}
+
+/// Who may have written a draft: whoever looks at it, also through sudo.
+pub(super) fn writers() -> Vec<u32> {
+    let through_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+    std::iter::once(rustix::process::getuid().as_raw()).chain(through_sudo).collect()
+}
+
+fn check(draft: Result<Draft, Problems>, no_groups: bool) -> Checked {
     let broken = |problems: &Problems| Checked {
         problems: problems.iter().map(ToString::to_string).collect(),
         warnings: Vec::new(),
         config: None,
     };
-    let files = match read(path, also_owner) {
-        Ok(files) => files,
+    let Draft { files, warnings } = match draft {
+        Ok(draft) => draft,
         Err(problems) => return broken(&problems),
     };
+    let mut warnings: Vec<String> = warnings.iter().map(text::would_be_refused).collect();
     match parse_all(&files) {
         Ok(config) => {
             let mut problems = if no_groups { Vec::new() } else { groups::problems(&config) };
             problems.extend(template_problems(&config).iter().map(ToString::to_string));
-            Checked { problems, warnings: config.warnings_at(time::now()), config: Some(config) }
+            warnings.extend(config.warnings_at(time::now()));
+            Checked { problems, warnings, config: Some(config) }
         }
-        Err(problems) => broken(&problems),
+        Err(problems) => Checked { warnings, ..broken(&problems) },
     }
 }
 

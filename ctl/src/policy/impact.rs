@@ -6,18 +6,19 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use countersign_config::{parse_all, read};
+use countersign_config::{parse_all, read_draft};
 use countersign_protocol::manager::{Change, Impact, ManagerProxy};
 use countersign_protocol::names::error::INVALID_ARGUMENT;
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::check::writers;
 use super::{groups, short};
 use crate::cli::PolicyImpact;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::table::{Column, lines};
-use crate::terminal::{Screen, safe};
+use crate::terminal::{Screen, complain, safe};
 use crate::{json, text, time};
 
 const COLUMNS: &[Column] = &[
@@ -41,7 +42,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyImpact) -> Resu
         },
     };
     let asking = manager.policy_impact(&files, contents.as_fd().into(), args.last);
-    let impact = match Progress::while_waiting(asking).await {
+    let impact = match Progress::during(text::TRYING_LOGINS, asking).await {
         Ok(impact) => impact,
         Err(zbus::Error::MethodError(name, Some(said), _)) if name.as_str() == INVALID_ARGUMENT => {
             let problems: Vec<String> = said.lines().map(str::to_owned).collect();
@@ -67,12 +68,14 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: &PolicyImpact) -> Resu
 
 /// The files of a draft, ready to be sent; or what `policy check` would say of them.
 fn draft(path: &Path) -> Result<Result<Draft, Failure>, Vec<String>> {
-    // A draft belongs to whoever writes it.
-    let own = Some(rustix::process::getuid().as_raw());
     let said = |problems: &countersign_config::Problems| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let files = read(path, own).map_err(|problems| said(&problems))?;
+    let draft = read_draft(path, &writers()).map_err(|problems| said(&problems))?;
+    for warning in &draft.warnings {
+        complain(&text::warning(&safe(&text::would_be_refused(warning))));
+    }
+    let files = draft.files;
     let config = parse_all(&files).map_err(|problems| said(&problems))?;
     match groups::problems(&config) {
         problems if problems.is_empty() => Ok(packed(&files)),

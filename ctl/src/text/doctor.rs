@@ -430,7 +430,7 @@ pub(crate) fn not_root() -> String {
 }
 
 pub(crate) fn looking_at(section: &str) -> String {
-    format!("countersignctl: looking at {section} ...")
+    format!("Looking at {section}")
 }
 
 pub(crate) fn counted(problems: usize, warnings: usize, hints: usize) -> String {

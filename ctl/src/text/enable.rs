@@ -27,5 +27,6 @@ pub(crate) const NOTHING_CHANGED: &str = "nothing was changed.";
 pub(crate) const REFUSED: &str = "nothing was changed, because of the problems above. Mend them, or, knowing\n\
     them, do it in spite of them:  --force";
 pub(crate) const EVERY_SERVICE: &str = "every service";
+pub(crate) const TRYING: &str = "Trying the change on a copy";
 pub(crate) const NOTHING_TO_CHANGE: &str = "Nothing to change.";
 pub(crate) const DRY_RUN: &str = "This was a dry run; nothing was changed.";

@@ -8,6 +8,33 @@ pub(crate) const REMOVE_NEEDS_YES: &str = "remove asks before it removes anythin
     Nothing was changed. Add --yes if you are sure.";
 pub(crate) const REMOVE_NEEDS_REASON: &str = "an auditor will ask why somebody else's authenticator was removed.\n\
     Nothing was changed. Add --reason TEXT.";
+/// Root named a person and no authenticator.
+pub(crate) fn say_which(user: &str, apps: &[String]) -> String {
+    match apps {
+        [] => format!(
+            "{user} is a person, and has no authenticator. Everything that {user} has:\n\
+             countersignctl status {user}"
+        ),
+        [app] => format!(
+            "{user} is a person, and what is removed is an authenticator. {user} has one:\n\
+             countersignctl remove \"{app}\" {user} --reason TEXT"
+        ),
+        apps => format!(
+            "{user} is a person, and what is removed is an authenticator. {user} has {}:\n\
+             countersignctl remove NAME {user} --reason TEXT",
+            apps.iter().map(|app| format!("\"{app}\"")).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Root named something that is no person.
+pub(crate) fn say_whose(name: &str) -> String {
+    format!(
+        "this is about a person, and for root that is said:\n\
+         countersignctl remove \"{name}\" USER --reason TEXT"
+    )
+}
+
 pub(crate) const NOT_REMOVED: &str = "not removed, because the answer was not yes. Nothing was changed.";
 
 pub(crate) fn remove_question(name: &str, user: &str) -> String {

@@ -11,8 +11,10 @@ pub(crate) fn newest_acts_only(limit: u64) -> String {
     format!("(The newest {limit}. For more:  countersignctl log acts --limit N)")
 }
 
+pub(crate) const PROVING: &str = "Proving the log";
+
 pub(crate) fn proving(done: u64, rows: u64) -> String {
-    format!("Proving the log: {done} of {rows} rows ...")
+    format!("Proving the log: {done} of {rows} rows")
 }
 
 pub(crate) fn whole(rows: u64, last: &str) -> String {

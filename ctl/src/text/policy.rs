@@ -97,6 +97,13 @@ pub(crate) const APPLY_NEEDS_YES: &str = "apply --accept-weaker asks first, and 
     terminal. Nothing was changed. See first:  countersignctl policy apply --dry-run\n\
     Add --yes if you are sure.";
 
+/// What holds of a draft where it lies, and must not where it is installed.
+pub(crate) fn would_be_refused(problem: &impl std::fmt::Display) -> String {
+    format!("{problem} (before it is installed)")
+}
+
+pub(crate) const WHY_WEAKER: &str = "Why, for the log: ";
+
 pub(crate) const REFUSED_WITHOUT_REASON: &str = "not applied, without a reason";
 
 pub(crate) const BROKEN: &str = "not applied because of these problems; the running policy stays.\n\

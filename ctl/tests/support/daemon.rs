@@ -40,6 +40,8 @@ pub struct Script {
     /// What ApplyPolicy answers, call by call: a result, or the problems of a broken file.
     pub applies: VecDeque<Result<Applied, String>>,
     pub overrides: Vec<Override>,
+    /// How long Metrics takes.
+    pub slow: Duration,
     /// Seconds that the clock is behind the latest date.
     pub clock_behind: i64,
 }
@@ -92,7 +94,7 @@ impl Drop for Daemon {
 pub fn person(user: &str, uid: u32) -> Person {
     let factor = |kind: &str, left| Factor {
         kind: kind.into(),
-        name: String::new(),
+        name: if kind == "totp" { "app".into() } else { String::new() },
         created: 1_795_332_612,
         last_used: 0,
         left,
@@ -286,7 +288,8 @@ impl Manager {
     }
 
     fn metrics(&self) -> Vec<Sample> {
-        drop(self.note("Metrics".into()));
+        let slow = self.note("Metrics".into()).slow;
+        std::thread::sleep(slow);
         let labels = vec![("state".to_owned(), "denied".to_owned())];
         vec![Sample { name: "countersign_logins_total".into(), labels, value: 4.0 }]
     }
@@ -495,11 +498,13 @@ impl Manager {
         dry_run: bool,
         now: bool,
         strays: Vec<Stray>,
+        reason: &str,
     ) -> Result<(Applied,), Error> {
         // Which logins of this host logind does not know is another matter on each machine.
         drop(strays);
         let now = if now { " now" } else { "" };
-        let mut script = self.note(format!("ApplyPolicy {accept_weaker} {dry_run}{now}"));
+        let why = if reason.is_empty() { String::new() } else { format!(" because {reason}") };
+        let mut script = self.note(format!("ApplyPolicy {accept_weaker} {dry_run}{now}{why}"));
         let answer = script.applies.pop_front().expect("as many calls as the script has");
         answer.map(|applied| (applied,)).map_err(Error::InvalidArgument)
     }

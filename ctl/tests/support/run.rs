@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -47,6 +47,38 @@ pub fn piped(command: &mut Command, input: &str) -> Ended {
     }
 }
 
+/// A pseudo-terminal of so many columns.
+fn pty(columns: u16) -> OpenptyResult {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    openpty(&size, None).expect("a pseudo-terminal")
+}
+
+/// Runs with this standard input, and standard error on a terminal of 80 columns; exit code, standard output
+/// and what that terminal shows.
+pub fn seen(mut command: Command, input: Option<&str>) -> (i32, String, String) {
+    let pty = pty(80);
+    let mut child = command.stderr(Stdio::from(pty.slave)).spawn().expect("countersignctl starts");
+    drop(command);
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        // A program that refuses early does not read.
+        drop(stdin.write_all(input.as_bytes()));
+    }
+    let shown = std::thread::spawn(move || shown(File::from(pty.master), Vec::new()));
+    let output = child.wait_with_output().expect("countersignctl ends");
+    let out = String::from_utf8(output.stdout).expect("UTF-8");
+    (output.status.code().expect("not killed"), out, shown.join().expect("a terminal"))
+}
+
+/// All that comes to a terminal until its last program has closed it.
+fn shown(mut terminal: File, mut bytes: Vec<u8>) -> String {
+    let mut chunk = [0; 4096];
+    // EIO is how Linux says that.
+    while let Ok(count @ 1..) = terminal.read(&mut chunk) {
+        bytes.extend(&chunk[..count]);
+    }
+    String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
+}
+
 /// A run on a terminal.
 pub struct Typing {
     child: Child,
@@ -59,8 +91,7 @@ pub struct Typing {
 
 impl Typing {
     pub fn start(mut command: Command, columns: u16) -> Self {
-        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).expect("a pseudo-terminal");
+        let pty = pty(columns);
         let slave = || Stdio::from(pty.slave.try_clone().expect("dup"));
         let child =
             command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("countersignctl starts");
@@ -103,13 +134,8 @@ impl Typing {
 
     /// Waits for the end; everything that was shown, and the exit code.
     pub fn end(mut self) -> (i32, String) {
-        let mut bytes = self.seen.clone().into_bytes();
-        let mut chunk = [0; 4096];
-        // EIO is how Linux says that the last program has closed the terminal.
-        while let Ok(count @ 1..) = self.terminal.read(&mut chunk) {
-            bytes.extend(&chunk[..count]);
-        }
+        let shown = shown(self.terminal, self.seen.into_bytes());
         let code = self.child.wait().expect("countersignctl ends").code().expect("not killed");
-        (code, String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))
+        (code, shown)
     }
 }

@@ -32,8 +32,10 @@ pub struct Apply {
 /// Puts the configuration file into force, or says what it would do.
 ///
 /// # Errors
-/// `InvalidArgument` with every problem of a broken file; the running policy stays.
-pub async fn apply(host: &Arc<Host>, bus: &Connection, what: Apply) -> Result<Applied, Error> {
+/// `InvalidArgument` with every problem of a broken file; the running policy stays. The same for a reason that
+/// is too long; there may be none.
+pub async fn apply(host: &Arc<Host>, bus: &Connection, what: Apply, reason: &str) -> Result<Applied, Error> {
+    act::because(if reason.trim().is_empty() { "" } else { super::reset::reason_of(reason)? });
     let Apply { accept_weaker, dry_run, now, strays } = what;
     let reload = put(host, accept_weaker, dry_run, true, act::current().unwrap_or_default()).await?;
     let (sessions, sessions_trouble) = if reload.applied && (now || begins_at_once(&reload)) {

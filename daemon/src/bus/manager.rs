@@ -525,17 +525,20 @@ impl Manager {
     }
 
     /// Puts the configuration file into force.
+    #[expect(clippy::too_many_arguments, reason = "five that are on the bus, and who calls")]
     async fn apply_policy(
         &self,
         accept_weaker: bool,
         dry_run: bool,
         now: bool,
         strays: Vec<wire::Stray>,
+        reason: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(wire::Applied,), Refusal> {
         self.1.admit(bus, &header).await?;
-        Ok((admin::apply(&self.0, bus, admin::Apply { accept_weaker, dry_run, now, strays }).await?,))
+        let how = admin::Apply { accept_weaker, dry_run, now, strays };
+        Ok((admin::apply(&self.0, bus, how, reason).await?,))
     }
 
     /// A letter with sample values.

@@ -208,12 +208,14 @@ fn host(scene: &mut Scene) {
     assert!(act["user"].is_null() && act["uid"].is_null(), "{act}");
     between(&act, "latest date seen", "latest date seen");
     assert_ne!(act["before"], act["after"]);
-    let apply = |dry: bool| (true, dry, false, Vec::<(String, u32, String, String, u32, i64)>::new());
+    let apply =
+        |dry: bool| (true, dry, false, Vec::<(String, u32, String, String, u32, i64)>::new(), "ticket 9");
     scene.t.daemon.configure(&with("[[policy]]\nname = \"all\"\nstatus = \"report\"\n"));
     assert!(Scene::call(&mut scene.root, "ApplyPolicy", &apply(true)).is_ok());
     scene.nothing("a dry run");
     let (act, _) = scene.root("ApplyPolicy", &apply(false));
     between(&act, "1 policies, hash ", "2 policies, hash ");
+    assert_eq!(act["reason"], "ticket 9");
     assert!(Scene::call(&mut scene.root, "ApplyPolicy", &apply(false)).is_ok());
     scene.nothing("nothing new");
     let _bob = scene.t.daemon.enroll("bob");

@@ -183,7 +183,7 @@ fn reload(world: &World, rules: usize) -> Reloaded {
 fn apply(wire: &mut Wire, daemon: &Daemon, series: &mut Series) {
     let began = Instant::now();
     let sessions: Vec<(String, u32, String, String, u32, i64)> = Vec::new();
-    let question = (true, false, false, sessions);
+    let question = (true, false, false, sessions, "");
     let reply = wire.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "ApplyPolicy", &question);
     let took = began.elapsed();
     match reply {
