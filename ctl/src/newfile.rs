@@ -2,18 +2,23 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::io::Errno;
 
 use crate::errors::Failure;
 use crate::terminal::safe;
 use crate::text;
 
-/// A file that is removed again unless it is kept.
+/// A file that gets its name when it is whole: whatever dies before leaves nothing that is in the way, or
+/// that somebody could take for more than it is.
 pub(crate) struct NewFile {
     pub(crate) file: File,
     path: PathBuf,
+    /// Where the file system has no files without a name, it has its name from the beginning.
+    named: bool,
     kept: bool,
 }
 
@@ -23,32 +28,56 @@ impl NewFile {
     /// # Errors
     /// When something is there or it cannot be created.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| Failure::failed(text::no_new_file(&shown(path), &error.to_string())))?;
-        Ok(Self { file: File::from(opened), path: path.to_owned(), kept: false })
+        let failed = |error: Errno| Failure::failed(text::no_new_file(&shown(path), &error.to_string()));
+        if path.symlink_metadata().is_ok() {
+            return Err(failed(Errno::EXIST));
+        }
+        let mode = Mode::RUSR | Mode::WUSR;
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let (opened, named) = match rustix::fs::open(folder(path), flags | OFlags::TMPFILE, mode) {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+                (rustix::fs::open(path, flags, mode).map_err(failed)?, true)
+            }
+            opened => (opened.map_err(failed)?, false),
+        };
+        Ok(Self { file: File::from(opened), path: path.to_owned(), named, kept: false })
     }
 
     /// Keeps it, by name too, over a power cut.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When something has its name by now, or the folder cannot be written.
     pub(crate) fn keep(mut self) -> Result<(), Failure> {
-        self.kept = true;
-        let folder = match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
+        let lost = |error: std::io::Error| {
+            Failure::failed(text::file_not_kept(&shown(&self.path), &error.to_string()))
         };
-        let synced = self.file.sync_all().and_then(|()| File::open(folder)?.sync_all());
-        synced.map_err(|error| Failure::failed(text::file_not_kept(&shown(&self.path), &error.to_string())))
+        self.file.sync_all().map_err(lost)?;
+        if !self.named {
+            // linkat(2): the way that needs no right of root.
+            let itself = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            linkat(CWD, itself, CWD, &self.path, AtFlags::SYMLINK_FOLLOW).map_err(|error| {
+                Failure::failed(text::no_new_file(&shown(&self.path), &error.to_string()))
+            })?;
+        }
+        let synced = File::open(folder(&self.path)).and_then(|folder| folder.sync_all()).map_err(lost);
+        self.kept = true;
+        synced
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.kept {
+        if self.named && !self.kept {
             drop(std::fs::remove_file(&self.path));
         }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
     }
 }
 
