@@ -26,10 +26,10 @@ const PATIENCE_AT_END: Duration = Duration::from_secs(2);
 /// With the sentence to print before the process ends.
 pub fn run(args: &Args) -> Result<(), Error> {
     umask(Mode::from_bits_truncate(0o077));
+    protect_memory()?;
     if args.init {
         return store::init(&args.layout(), Clock::new(HighWater::default())?.now()?.wall);
     }
-    protect_memory()?;
     if args.restore.is_some() || args.accept_older {
         return offline(args);
     }

@@ -140,7 +140,14 @@ fn place_key(layout: &Layout, keys: &KeyFile, used: &Sealer, owner: (Uid, Gid)) 
     let root = geteuid().is_root();
     let key_owner = if root { (Uid::from_raw(0), owner.1) } else { owner };
     let mode = if key_owner.0 == owner.0 { 0o600 } else { 0o640 };
-    schema::write_new(&layout.key, key_text(&keys.instance, key).as_bytes(), mode, Some(key_owner))
+    // By another name first: half a key file would be in the way of the next attempt.
+    let mut name = layout.key.clone().into_os_string();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    remove(&new)?;
+    schema::write_new(&new, key_text(&keys.instance, key).as_bytes(), mode, Some(key_owner))?;
+    std::fs::rename(&new, &layout.key)?;
+    layout.key.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()).map_err(Error::from)
 }
 
 /// From here on with no more rights than the daemon: what lies in its directory may be its own doing.
