@@ -1,12 +1,13 @@
 //! What a backup is, and that nobody waits for it.
 
-use super::{Place, complaint, fates, holds, passes, restore, spellings};
+use super::{Place, complaint, fates, found_in, passes, restore, spellings};
 use countersign_tests::fixture::CONFIG;
-use countersign_tests::{DaemonSetup, Fixture, PrivateBus, Pty, artifacts, require};
+use countersign_tests::{DaemonSetup, Fixture, PrivateBus, Pty, Secret, artifacts, require};
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Ends the crowd, however the backups went.
@@ -18,52 +19,91 @@ impl Drop for AtEnd<'_> {
     }
 }
 
+/// What alice does all the while: right codes, wrong ones, and one after the other of her recovery codes.
+/// Gives how many of each went as they should, and the longest that one took.
+fn lively(t: &Fixture, alice: &Secret, done: &AtomicBool) -> ([usize; 3], Duration) {
+    let mut counts = [0; 3];
+    let mut longest = Duration::ZERO;
+    let mut recovery = alice.recovery.iter();
+    for round in 0.. {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        let began = Instant::now();
+        match round % 4 {
+            0 | 1 => {
+                passes(t, alice);
+                counts[0] += 1;
+            }
+            2 => {
+                assert!(!t.cs().login("alice", [alice.wrong_code(round)]).passed());
+                counts[1] += 1;
+            }
+            _ => {
+                let Some(code) = recovery.next() else { continue };
+                let outcome = t.cs().visit("alice").run([code.as_str(), "no"]);
+                assert!(outcome.passed(), "{outcome:?}");
+                counts[2] += 1;
+            }
+        }
+        longest = longest.max(began.elapsed());
+    }
+    (counts, longest)
+}
+
 #[test]
 fn dat_02_a_hundred_backups_during_logins() {
     require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
-    let t = Fixture::with_clock();
+    let mut t = Fixture::with_clock();
     let alice = t.daemon.enroll("alice");
     let place = Place::new();
     let ctl = t.daemon.ctl();
-    let stack = t.probe();
     let done = AtomicBool::new(false);
-    let logins = AtomicUsize::new(0);
-    let longest = std::thread::scope(|scope| {
-        let crowd = scope.spawn(|| {
-            let mut longest = Duration::ZERO;
-            while !done.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let carol = stack.login("carol", [""; 0]);
-                longest = longest.max(began.elapsed());
-                assert_eq!(carol.auth, countersign_tests::Code::IGNORE, "{carol:?}");
-                logins.fetch_add(1, Ordering::Relaxed);
-            }
-            longest
-        });
+    let (logins, longest, paths) = std::thread::scope(|scope| {
+        let crowd = scope.spawn(|| lively(&t, &alice, &done));
         let end = AtEnd(&done);
-        for n in 0..100 {
-            let path = place.backup(&ctl, &format!("b{n}"));
-            let mode = fs::metadata(&path).expect("the backup").permissions().mode();
-            assert_eq!(mode & 0o7777, 0o600);
-            let bytes = fs::read(&path).expect("the backup");
-            assert!(bytes.starts_with(b"countersign-backup 1\n"));
-            if n % 50 == 0 {
-                for secret in spellings(&alice) {
-                    assert!(!holds(&bytes, &secret), "backup {n} holds {}", String::from_utf8_lossy(&secret));
-                }
-                // Whole, vouched for and read to the end; nothing is missing here.
-                let report = restore(&ctl, &path, &["--dry-run", "--keep-recovery-codes"]);
-                assert_eq!((&report["kept"], &report["people"]), (&1.into(), &1.into()), "{report}");
-                assert_eq!(report["factors"].as_array().map(Vec::len), Some(0), "{report}");
-            }
-        }
+        let paths: Vec<String> = (0..100).map(|n| place.backup(&ctl, &format!("b{n}"))).collect();
         drop(end);
-        crowd.join().expect("every login got its answer")
+        let (logins, longest) = crowd.join().expect("every login went as it should");
+        (logins, longest, paths)
     });
-    eprintln!("{} logins meanwhile, the longest took {longest:?}", logins.load(Ordering::Relaxed));
-    assert!(logins.load(Ordering::Relaxed) > 100, "there were logins");
+    eprintln!("{logins:?} logins by code, refused and by recovery code; the longest took {longest:?}");
+    assert!(logins[0] > 20 && logins[1] > 10 && logins[2] == alice.recovery.len(), "{logins:?}");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
+
+    let secrets = spellings(&alice);
+    assert_eq!(found_in(alice.uri.as_bytes(), &secrets), Some(alice.base32.clone()), "the control");
+    for path in &paths {
+        let mode = fs::metadata(path).expect("the backup").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        let bytes = fs::read(path).expect("the backup");
+        assert!(bytes.starts_with(b"countersign-backup 1\n"));
+        assert_eq!(found_in(&bytes, &secrets), None, "{path}");
+    }
+    // Ten of them, by chance: whole, vouched for and read to the end; nothing is missing here.
+    let chosen: Vec<&String> = (0..10).map(|_| &paths[chance(paths.len())]).collect();
+    for path in &chosen {
+        let report = restore(&ctl, path, &["--dry-run", "--keep-recovery-codes"]);
+        assert_eq!((&report["kept"], &report["people"]), (&1.into(), &1.into()), "{path}: {report}");
+        assert_eq!(report["factors"].as_array().map(Vec::len), Some(0), "{path}: {report}");
+    }
+    // And what one of them brings back where all is lost.
+    t.daemon.kill9();
+    super::lost::remove_database(&t);
+    let placed = super::lost::offline(&t, &["--restore", chosen[0]]);
+    assert!(placed.status.success(), "{}: {placed:?}", chosen[0]);
+    t.daemon.resume();
+    let _ = t.daemon.ctl().run(&["unlock", "alice"]).ok();
+    t.clock().shift(120);
     passes(&t, &alice);
+}
+
+/// A number below `end` by the kernel's dice.
+fn chance(end: usize) -> usize {
+    let mut bytes = [0; 8];
+    let mut file = fs::File::open("/dev/urandom").expect("randomness");
+    file.read_exact(&mut bytes).expect("randomness");
+    usize::try_from(u64::from_le_bytes(bytes) % end as u64).expect("below a usize")
 }
 
 #[test]
@@ -80,7 +120,7 @@ fn dat_02_with_the_key_on_another_machine() {
     assert!(bytes.starts_with(b"age-encryption.org/v1\n-> scrypt "), "an age file");
     let key_text = fs::read_to_string(t.daemon.key_file()).expect("the key");
     let sealing = key_text.lines().find_map(|line| line.strip_prefix("key ")).expect("a key");
-    assert!(!holds(&bytes, sealing.as_bytes()) && !holds(&bytes, b"countersign"), "nothing in the clear");
+    assert_eq!(found_in(&bytes, &[sealing, "countersign"]), None, "nothing in the clear");
 
     // A new machine: another installation with another key, and nobody in it.
     let bus = PrivateBus::start(t.world.daemon_uid());
@@ -93,6 +133,21 @@ fn dat_02_with_the_key_on_another_machine() {
     let wrong =
         other.ctl().run(&["restore", &bundle, "--passphrase-file", &place.path("wrong"), "--dry-run"]);
     assert!(wrong.code == Some(1) && complaint(&wrong).contains("passphrase does not open"), "{wrong:?}");
+    // The head, where the passphrase is tried first, and what it opens.
+    for (what, at, cut) in [("head", 60, false), ("end", bytes.len() - 20, false), ("middle", 2000, true)] {
+        let mut damaged = bytes.clone();
+        if cut {
+            damaged.truncate(at);
+        } else {
+            damaged[at] ^= 1;
+        }
+        fs::write(place.path(what), damaged).expect("our own file");
+        let out =
+            other.ctl().run(&["restore", &place.path(what), "--passphrase-file", &passphrase, "--dry-run"]);
+        assert_eq!(out.code, Some(1), "{what}: {out:?}");
+        let why = complaint(&out);
+        assert!(why.contains("damaged") || why.contains("does not open"), "{what}: {why}");
+    }
     let more = ["--passphrase-file", &passphrase, "--yes", "--reason", "a new machine"];
     let report = restore(&other.ctl(), &bundle, &more);
     assert_eq!(fates(&report), ["alice totp returns", "alice recovery void"]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 /// `countersignd` with these arguments on this daemon's files, as root types it.
-fn offline(t: &Fixture, args: &[&str]) -> Output {
+pub(super) fn offline(t: &Fixture, args: &[&str]) -> Output {
     let mut command = Command::new(artifacts::daemon());
     command.args(args).arg("--state").arg(t.daemon.state()).arg("--key-file").arg(t.daemon.key_file());
     if let Some(clock) = t.daemon.clock() {
@@ -19,7 +19,7 @@ fn said(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
-fn remove_database(t: &Fixture) {
+pub(super) fn remove_database(t: &Fixture) {
     for name in ["countersign.db", "countersign.db-wal"] {
         drop(fs::remove_file(t.daemon.state().join(name)));
     }

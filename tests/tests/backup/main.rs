@@ -1,8 +1,11 @@
 //! Copies of everything, what they bring back, and a new sealing key.
 
+mod contents;
 mod copies;
 mod keys;
+mod killed;
 mod lost;
+mod offline;
 mod people;
 mod refused;
 mod restores;
@@ -72,8 +75,22 @@ fn complaint(out: &CtlOutput) -> String {
     out.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn holds(bytes: &[u8], secret: &[u8]) -> bool {
-    bytes.windows(secret.len()).any(|part| part == secret)
+/// The first of these secrets that is in there. One walk for all of them: there are many files.
+fn found_in(bytes: &[u8], secrets: &[impl AsRef<[u8]>]) -> Option<String> {
+    let mut starts = vec![false; 1 << 16];
+    let start = |two: &[u8]| usize::from(two[0]) << 8 | usize::from(two[1]);
+    for secret in secrets {
+        starts[start(secret.as_ref())] = true;
+    }
+    for at in 1..bytes.len() {
+        if starts[start(&bytes[at - 1..=at])] {
+            let here = |secret: &&[u8]| bytes[at - 1..].starts_with(secret);
+            if let Some(found) = secrets.iter().map(AsRef::as_ref).find(here) {
+                return Some(String::from_utf8_lossy(found).into_owned());
+            }
+        }
+    }
+    None
 }
 
 fn passes(t: &Fixture, app: &Secret) {
