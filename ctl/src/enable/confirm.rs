@@ -85,7 +85,7 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Confirm) -> Result<(),
 
 /// The changes that wait, all or those that were named.
 fn pending(host: &Host, args: &Confirm) -> Result<Vec<Record>, Failure> {
-    let all = super::record::peek(host).map_err(Failure::failed)?;
+    let all = super::record::peek_all(host).map_err(Failure::failed)?;
     let named = |record: &Record| {
         args.services.is_empty()
             || args.services.contains(&record.service)
@@ -134,10 +134,10 @@ fn look(host: &Host, record: &Record, logins: &[Login]) -> Found {
 fn keep(host: &Host, record: &Record) -> Result<(), Failure> {
     let records = Records::lock(host).map_err(Failure::failed)?;
     // The timer may have been faster.
-    match records.of(&record.service).map_err(Failure::failed)? {
-        Some(now) if now.id == record.id => records.confirm(&now).map_err(Failure::failed)?,
-        _ => return Err(Failure::failed(text::too_late(shown(record)))),
-    }
+    let mut now = records.of(&record.service).map_err(Failure::failed)?;
+    now.retain(|now| now.id == record.id && now.pending.is_some());
+    let Some(now) = now.first() else { return Err(Failure::failed(text::too_late(shown(record)))) };
+    records.confirm(now).map_err(Failure::failed)?;
     timer::disarm(host, &record.id);
     journal::note(&format!("enable {} is confirmed", record.service));
     Ok(())

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::host::{Host, PAM};
 use super::record::{ALL, Record, Records};
-use super::undo::{How, sentences, take_out, undo};
-use super::{commands, journal, plan, profile, timer};
+use super::undo::{How, Undone, sentences, take_out, undo};
+use super::{commands, journal, plan, profile};
 use crate::cli::{Disable, Rollback};
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
@@ -19,6 +19,8 @@ use crate::text::enable as text;
 struct Line<'l> {
     changed: bool,
     files: Vec<FileLine<'l>>,
+    /// What is still there, and why.
+    failed: &'l [String],
 }
 
 #[derive(Serialize)]
@@ -37,18 +39,19 @@ pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
     if !args.yes && !args.dry_run && !std::io::stdin().is_terminal() {
         return Err(Failure::usage(text::DISABLE_NEEDS_YES));
     }
-    let (records, loose) = affected(&host, args)?;
+    let (records, faults, loose) = affected(&host, args)?;
     let switch = args.all && profile::is_on(&host);
     let mut out = Output::stdout();
-    if records.is_empty() && loose.is_empty() && !switch {
+    if records.is_empty() && faults.is_empty() && loose.is_empty() && !switch {
         if args.json {
-            out.line(&line(&[])?)?;
+            out.line(&line(&Undone::default())?)?;
         } else {
             out.line(text::NOTHING_IS_ENABLED)?;
         }
         return out.flush();
     }
     let mut names: Vec<String> = records.iter().map(shown).collect();
+    names.dedup();
     names.extend(loose.iter().map(|path| path.display().to_string()));
     if args.dry_run {
         out.line(&text::would_disable(&names))?;
@@ -58,40 +61,53 @@ pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
         return Err(Failure::failed(text::NOTHING_CHANGED));
     }
     let held = Records::lock(&host).map_err(Failure::failed)?;
-    let mut done = Vec::new();
-    for record in &records {
-        done.extend(undo(&host, &held, record).map_err(Failure::failed)?);
+    let mut undone = Undone { files: Vec::new(), failed: faults };
+    // The newest first: each gives back what it found.
+    for record in records.iter().rev() {
+        undone.extend(undo(&host, &held, record));
         journal::note(&text::journal_disabled(&record.service, args.reason.as_deref()));
     }
     if switch && profile::is_on(&host) {
-        profile::switch(false).map_err(Failure::failed)?;
-        done.push((Path::new(PAM).join("common-auth"), How::LinesTaken));
+        match profile::switch(false) {
+            Ok(_) => undone.files.push((Path::new(PAM).join("common-auth"), How::LinesTaken)),
+            Err(why) => undone.failed.push(why),
+        }
         journal::note(&text::journal_disabled("pam-auth-update", args.reason.as_deref()));
     }
     // Looked for again: the records and the tool have taken out theirs.
     let loose: Vec<PathBuf> =
         plan::files_with_ours(&host).into_iter().filter(|file| loose.contains(file)).collect();
-    done.extend(take_out(&host, &loose).map_err(Failure::failed)?);
+    undone.extend(take_out(&host, &loose));
     for path in &loose {
         journal::note(&text::journal_disabled(&path.display().to_string(), args.reason.as_deref()));
     }
     if args.json {
-        out.line(&line(&done)?)?;
+        out.line(&line(&undone)?)?;
     } else {
-        for sentence in sentences(&done) {
+        for sentence in sentences(&undone.files) {
             out.line(&sentence)?;
         }
-        out.line(&text::disabled(&names))?;
+        if undone.failed.is_empty() {
+            out.line(&text::disabled(&names))?;
+        }
     }
-    out.flush()
+    out.flush()?;
+    if undone.failed.is_empty() {
+        return Ok(());
+    }
+    for why in &undone.failed {
+        journal::note(&format!("disable: {}", why.replace('\n', " ")));
+    }
+    Err(Failure::failed(if args.json { String::new() } else { text::not_all_disabled(&undone.failed) }))
 }
 
-/// The records and the files with lines that nobody recorded.
-fn affected(host: &Host, args: &Disable) -> Result<(Vec<Record>, Vec<PathBuf>), Failure> {
-    let all = super::record::peek(host).map_err(Failure::failed)?;
+/// The records, why others cannot be read, and the files with lines that nobody recorded.
+#[allow(clippy::type_complexity, reason = "three lists")]
+fn affected(host: &Host, args: &Disable) -> Result<(Vec<Record>, Vec<String>, Vec<PathBuf>), Failure> {
+    let (all, faults) = super::record::peek(host).map_err(Failure::failed)?;
     let files = plan::files_with_ours(host);
     if args.all {
-        return Ok((all, files));
+        return Ok((all, faults, files));
     }
     let of = |service: &String| Path::new(PAM).join(service);
     for service in &args.services {
@@ -105,14 +121,14 @@ fn affected(host: &Host, args: &Disable) -> Result<(Vec<Record>, Vec<PathBuf>), 
     }
     let records = all.into_iter().filter(|record| args.services.contains(&record.service)).collect();
     let files = files.into_iter().filter(|file| args.services.iter().any(|one| of(one) == *file)).collect();
-    Ok((records, files))
+    Ok((records, Vec::new(), files))
 }
 
 /// By the timer of one change, or after a restart for all that nobody confirmed.
 fn roll_back(host: &Host, which: &Rollback) -> Result<(), Failure> {
     let records = Records::lock(host).map_err(Failure::failed)?;
-    let mut failed = Vec::new();
-    for record in records.all().map_err(Failure::failed)? {
+    let (all, mut failed) = records.all().map_err(Failure::failed)?;
+    for record in all.iter().rev() {
         let Some(pending) = &record.pending else { continue };
         let due = match which {
             Rollback::Change(id) => record.id == *id,
@@ -122,24 +138,23 @@ fn roll_back(host: &Host, which: &Rollback) -> Result<(), Failure> {
         if !due {
             continue;
         }
-        match undo(host, &records, &record) {
-            Ok(done) => {
-                let said = text::rolled_back(&shown(&record), matches!(which, Rollback::AtBoot));
-                journal::note(&said.replace('\n', " "));
-                tell_everybody(host, &said);
-                let mut out = Output::stdout();
-                for sentence in sentences(&done) {
-                    out.line(&sentence)?;
-                }
-                out.flush()?;
-            }
-            Err(why) => {
-                journal::note(&format!("{} could not be taken back: {why}", record.service));
-                failed.push(text::not_rolled_back(&shown(&record), &why));
-            }
+        let undone = undo(host, &records, record);
+        let mut out = Output::stdout();
+        for sentence in sentences(&undone.files) {
+            out.line(&sentence)?;
         }
-        timer::disarm(host, &record.id);
+        out.flush()?;
+        if undone.failed.is_empty() {
+            let said = text::rolled_back(&shown(record), matches!(which, Rollback::AtBoot));
+            journal::note(&said.replace('\n', " "));
+            tell_everybody(host, &said);
+        } else {
+            let why = undone.failed.join("\n");
+            journal::note(&format!("{} could not be taken back: {}", record.service, why.replace('\n', " ")));
+            failed.push(text::not_rolled_back(&shown(record), &why));
+        }
     }
+    // systemd tries again until this succeeds.
     if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("\n"))) }
 }
 
@@ -152,8 +167,8 @@ fn tell_everybody(host: &Host, said: &str) {
     }
 }
 
-fn line(done: &[(PathBuf, How)]) -> Result<String, Failure> {
-    let files = (done.iter())
+fn line(undone: &Undone) -> Result<String, Failure> {
+    let files = (undone.files.iter())
         .filter(|(_, how)| *how != How::Untouched)
         .map(|(path, how)| FileLine {
             path: path.display().to_string(),
@@ -165,7 +180,7 @@ fn line(done: &[(PathBuf, How)]) -> Result<String, Failure> {
             },
         })
         .collect::<Vec<_>>();
-    let line = Line { changed: !files.is_empty(), files };
+    let line = Line { changed: !files.is_empty(), files, failed: &undone.failed };
     serde_json::to_string(&line).map_err(|error| Failure::failed(error.to_string()))
 }
 

@@ -37,14 +37,42 @@ impl Saved {
     }
 }
 
-/// What a file shall be; `None` is gone.
-pub(super) type Wanted<'a> = (&'a Path, Option<&'a Saved>);
+/// What a file shall be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) path: &'a Path,
+    /// What it must be until that moment, so that nobody's edit is lost; `None` is whatever it is.
+    pub(super) from: Option<Option<&'a Saved>>,
+    /// `None` is gone.
+    pub(super) to: Option<&'a Saved>,
+}
 
 /// Reads a file that somebody is about to depend on; `None` where there is none.
 ///
 /// # Errors
 /// A sentence for everything that is no plain file of root's alone.
 pub(super) fn read(path: &Path) -> Result<Option<Saved>, String> {
+    let Some((saved, names)) = open(path)? else { return Ok(None) };
+    let named = safe(&path.display().to_string());
+    if names > 1 {
+        return Err(text::several_names(&named, names));
+    }
+    if saved.mode & 0o022 != 0 {
+        return Err(text::too_open(&named, saved.mode));
+    }
+    Ok(Some(saved))
+}
+
+/// Reads a file that somebody depended on: on the way back an open mode or a second name stops nobody.
+///
+/// # Errors
+/// A sentence for everything that is no plain file of root's.
+pub(super) fn look(path: &Path) -> Result<Option<Saved>, String> {
+    Ok(open(path)?.map(|(saved, _)| saved))
+}
+
+/// The file, and how many names it has.
+fn open(path: &Path) -> Result<Option<(Saved, u64)>, String> {
     let named = safe(&path.display().to_string());
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -62,21 +90,16 @@ pub(super) fn read(path: &Path) -> Result<Option<Saved>, String> {
     if !meta.is_file() {
         return Err(text::not_a_file(&named));
     }
-    if meta.nlink() > 1 {
-        return Err(text::several_names(&named, meta.nlink()));
-    }
     if meta.uid() != me && meta.uid() != 0 {
         return Err(text::not_roots(&named, meta.uid()));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return Err(text::too_open(&named, meta.mode() & 0o7777));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| text::unreadable(&named, &error))?;
     if bytes.len() as u64 > LARGEST {
         return Err(text::too_large(&named));
     }
-    Ok(Some(Saved { bytes, mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid() }))
+    let saved = Saved { bytes, mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid() };
+    Ok(Some((saved, meta.nlink())))
 }
 
 /// Brings all these files to what is wanted, or leaves them all as they were.
@@ -88,8 +111,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Saved>, String> {
 /// A sentence; what had been renamed already is put back.
 pub(super) fn replace_all(wanted: &[Wanted<'_>]) -> Result<(), String> {
     let mut staged = Vec::new();
-    for (path, saved) in wanted {
-        let Some(saved) = saved else { continue };
+    for Wanted { path, to, .. } in wanted {
+        let Some(saved) = to else { continue };
         match stage(path, saved) {
             Ok(beside) => staged.push(beside),
             Err(error) => {
@@ -99,19 +122,9 @@ pub(super) fn replace_all(wanted: &[Wanted<'_>]) -> Result<(), String> {
         }
     }
     let mut before = Vec::new();
-    for (path, saved) in wanted {
-        let done = read(path).and_then(|was| {
-            let change = match saved {
-                Some(_) => fs::rename(beside(path), path),
-                None => fs::remove_file(path).or_else(gone_already),
-            };
-            change
-                .and_then(|()| sync_folder(path))
-                .map(|()| was)
-                .map_err(|error| text::unwritable(&safe(&path.display().to_string()), &error))
-        });
-        match done {
-            Ok(was) => before.push((*path, was)),
+    for one in wanted {
+        match exchange(one) {
+            Ok(was) => before.push((one.path, was)),
             Err(why) => {
                 discard(&staged);
                 put_back(&before);
@@ -120,6 +133,21 @@ pub(super) fn replace_all(wanted: &[Wanted<'_>]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Brings one file to what is wanted; what it was.
+fn exchange(Wanted { path, from, to }: &Wanted<'_>) -> Result<Option<Saved>, String> {
+    let named = || safe(&path.display().to_string());
+    let was = look(path)?;
+    if from.is_some_and(|from| from != was.as_ref()) {
+        return Err(text::changed_meanwhile(&named()));
+    }
+    let change = match to {
+        Some(_) => fs::rename(beside(path), path),
+        None => fs::remove_file(path).or_else(gone_already),
+    };
+    change.and_then(|()| sync_folder(path)).map_err(|error| text::unwritable(&named(), &error))?;
+    Ok(was)
 }
 
 /// Best effort, after a failure that is told anyway.
@@ -207,6 +235,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
+    fn to<'a>(path: &'a Path, to: Option<&'a Saved>) -> Wanted<'a> {
+        Wanted { path, from: None, to }
+    }
+
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("ctl-enable-{name}-{}", std::process::id()));
         drop(fs::remove_dir_all(&folder));
@@ -226,6 +258,7 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("ours");
         fs::hard_link(&file, folder.join("other")).expect("same folder");
         assert!(read(&file).expect_err("two names").contains("2 names"));
+        assert!(look(&file).expect("on the way back").is_some());
         fs::remove_file(folder.join("other")).expect("ours");
         symlink(&file, folder.join("link")).expect("ours");
         let said = read(&folder.join("link")).expect_err("a link");
@@ -244,13 +277,33 @@ mod tests {
         fs::write(beside(&old), "junk").expect("written");
         let was = read(&old).expect("good").expect("there");
         let (changed, made) = (was.with(b"b".to_vec()), Saved::new(b"c".to_vec()));
-        replace_all(&[(&old, Some(&changed)), (&new, Some(&made))]).expect("replaced");
+        replace_all(&[to(&old, Some(&changed)), to(&new, Some(&made))]).expect("replaced");
         assert_eq!(read(&old), Ok(Some(changed)));
         assert_eq!(read(&new), Ok(Some(made)));
-        replace_all(&[(&old, Some(&was)), (&new, None)]).expect("replaced");
+        replace_all(&[to(&old, Some(&was)), to(&new, None)]).expect("replaced");
         assert_eq!(read(&old), Ok(Some(was)));
         let left: Vec<_> = fs::read_dir(&folder).expect("ours").flatten().map(|e| e.file_name()).collect();
         assert_eq!(left, ["old"]);
+        fs::remove_dir_all(folder).expect("ours");
+    }
+
+    #[test]
+    fn what_somebody_wrote_in_between_stays_and_nothing_else_is_changed() {
+        let folder = folder("between");
+        let (first, second) = (folder.join("first"), folder.join("second"));
+        fs::write(&first, "a").expect("written");
+        fs::write(&second, "a").expect("written");
+        let was = read(&first).expect("good");
+        let changed = Saved::new(b"b".to_vec());
+        fs::write(&second, "mine").expect("written");
+        let all = [&first, &second];
+        let wanted = all.map(|path| Wanted { path, from: Some(was.as_ref()), to: Some(&changed) });
+        assert!(replace_all(&wanted).expect_err("edited").contains("second was changed by somebody else"));
+        assert_eq!(
+            (fs::read(&first).expect("there"), fs::read(&second).expect("there")),
+            (b"a".to_vec(), b"mine".to_vec())
+        );
+        assert_eq!(fs::read_dir(&folder).expect("ours").count(), 2);
         fs::remove_dir_all(folder).expect("ours");
     }
 
@@ -260,12 +313,12 @@ mod tests {
         let (first, second) = (folder.join("first"), folder.join("no-such-folder/second"));
         fs::write(&first, "a").expect("written");
         let changed = Saved::new(b"b".to_vec());
-        replace_all(&[(&first, Some(&changed)), (&second, Some(&changed))]).expect_err("no folder");
+        replace_all(&[to(&first, Some(&changed)), to(&second, Some(&changed))]).expect_err("no folder");
         assert_eq!(fs::read(&first).expect("there"), b"a");
         // A folder in the place of a file fails at the rename, after the first file was renamed.
         let taken = folder.join("taken");
         fs::create_dir(&taken).expect("ours");
-        replace_all(&[(&first, Some(&changed)), (&taken, Some(&changed))]).expect_err("a folder");
+        replace_all(&[to(&first, Some(&changed)), to(&taken, Some(&changed))]).expect_err("a folder");
         assert_eq!(fs::read(&first).expect("there"), b"a", "put back");
         assert_eq!(fs::read_dir(&folder).expect("ours").count(), 2);
         fs::remove_dir_all(folder).expect("ours");

@@ -31,7 +31,7 @@ use std::io::IsTerminal;
 
 use countersign_protocol::manager::{ManagerProxy, WhichLogins};
 
-use self::files::replace_all;
+use self::files::{Wanted, replace_all};
 use self::host::Host;
 use self::plan::{Hopeless, Planned};
 use self::record::{ALL, Change, Pending, Record, Records, boot_clock};
@@ -56,8 +56,15 @@ pub(crate) struct Enabled {
 
 /// Services that `enable` has changed on this host. Root only: nobody else may read the records.
 pub(crate) fn enabled() -> Result<Vec<Enabled>, String> {
-    let records = record::peek(&Host::this())?;
-    Ok(records.into_iter().map(Enabled::from).collect())
+    let mut enabled: Vec<Enabled> = Vec::new();
+    for one in record::peek_all(&Host::this())?.into_iter().map(Enabled::from) {
+        match enabled.iter_mut().find(|other| other.service == one.service) {
+            // What was changed later of the same service.
+            Some(other) => other.unconfirmed = one.unconfirmed.or(other.unconfirmed),
+            None => enabled.push(one),
+        }
+    }
+    Ok(enabled)
 }
 
 impl From<Record> for Enabled {
@@ -97,6 +104,10 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), 
     let (facts, mut problems) = judge::facts(&host, manager).await?;
     let trial = Trial::new(&host).map_err(Failure::failed)?;
     let mut items = plan_all(&host, &trial, &args)?;
+    for item in items.iter().filter(|item| !item.changes.is_empty()) {
+        let records = record::peek_all(&host).map_err(Failure::failed)?;
+        not_waiting(&records, &item.service).map_err(Failure::failed)?;
+    }
     for item in items.iter_mut().filter(|item| !item.changes.is_empty()) {
         inspect(manager, &trial, &facts, item, args.after_key).await?;
         item.told.problems.append(&mut problems);
@@ -131,6 +142,16 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), 
     report::finish(&items, &args, Some(seconds))
 }
 
+/// A change that nobody has confirmed is confirmed or taken back before the next one of its service: otherwise
+/// its way back would be the other one's.
+fn not_waiting(records: &[Record], service: &str) -> Result<(), String> {
+    let waiting = records.iter().find(|record| record.service == service && record.pending.is_some());
+    match waiting.and_then(|record| record.pending.as_ref()) {
+        Some(pending) => Err(text::still_waits(service, pending.left())),
+        None => Ok(()),
+    }
+}
+
 fn plan_all(host: &Host, trial: &Trial, args: &Enable) -> Result<Vec<Item>, Failure> {
     if args.all {
         let mut item = Item::new(ALL);
@@ -152,7 +173,10 @@ fn plan_all(host: &Host, trial: &Trial, args: &Enable) -> Result<Vec<Item>, Fail
 fn plan_one(host: &Host, trial: &Trial, service: &str, args: &Enable) -> Result<Item, Failure> {
     let mut item = Item::new(service);
     match plan::plan(host, trial, service, args.after_key) {
-        Ok(Planned::Already(place)) => item.told.already = Some(place),
+        Ok(Planned::Already { place, after_first_factor }) => {
+            item.told.already = Some(place);
+            item.after_first_factor = after_first_factor;
+        }
         Ok(Planned::Change(plan)) => {
             item.changes.push(plan.change);
             item.after_first_factor = plan.after_first_factor;
@@ -237,7 +261,7 @@ fn carry_out(host: &Host, items: &[Item], args: &Enable, newest: i64) -> Result<
             Err(why) => {
                 // All services or none: who typed one command expects one outcome.
                 for record in done.iter().rev() {
-                    if let Err(why) = undo::undo(host, &records, record) {
+                    for why in undo::undo(host, &records, record).failed {
                         journal::note(&format!("{} could not be taken back: {why}", record.service));
                     }
                 }
@@ -260,10 +284,7 @@ fn carry_out_one(
             return Err(text::changed_meanwhile(&change.path.display().to_string()));
         }
     }
-    if let Some(old) = records.of(&item.service)? {
-        // Its lines are gone, or there would be nothing to change.
-        timer::disarm(host, &old.id);
-    }
+    not_waiting(&records.of(&item.service)?, &item.service)?;
     let (now, boot) = boot_clock();
     let seconds = args.rollback_after;
     let pending = Pending { boot, until: now + seconds };
@@ -274,7 +295,7 @@ fn carry_out_one(
     let record = records.keep(record, &item.changes)?;
     if let Err(why) = timer::arm(host, &item.service, &record.id, seconds) {
         if !args.force {
-            records.forget(&item.service)?;
+            records.forget(&record)?;
             timer::disarm(host, &record.id);
             return Err(text::not_armed(&why));
         }
@@ -284,23 +305,25 @@ fn carry_out_one(
     if let Err(why) = apply(host, item) {
         let undone = undo::undo(host, records, &record);
         journal::note(&format!("enable {} failed and was taken back: {why}", item.service));
-        return Err(match undone {
-            Ok(_) => why,
-            Err(again) => format!("{why}\n{again}"),
-        });
+        return Err([vec![why], undone.failed].concat().join("\n"));
     }
     Ok(record)
 }
 
 fn apply(host: &Host, item: &Item) -> Result<(), String> {
     if item.profile {
-        profile::switch(true)?;
+        let said = profile::switch(true)?;
+        profile::must_be_on(&said, |path| std::fs::read(host.real(path)).ok())?;
     }
     let paths: Vec<_> = item.changes.iter().map(|change| host.real(&change.path)).collect();
     let wanted: Vec<_> = (item.changes.iter().zip(&paths))
-        .map(|(change, path)| (path.as_path(), change.after.as_ref()))
+        .map(|(change, path)| Wanted {
+            path,
+            // After the tool has run this finds what it expects, or makes it so.
+            from: (!item.profile).then_some(change.before.as_ref()),
+            to: change.after.as_ref(),
+        })
         .collect();
-    // After the tool has run this finds what it expects, or makes it so.
     replace_all(&wanted)?;
     if item.reload_sshd {
         sshd::check()?;

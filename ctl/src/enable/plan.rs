@@ -30,8 +30,13 @@ pub(super) struct Plan {
 
 /// What a look at a service came to.
 pub(super) enum Planned {
-    /// It asks already; where.
-    Already(String),
+    /// It asks already.
+    Already {
+        /// Where.
+        place: String,
+        /// As the line that is there says.
+        after_first_factor: bool,
+    },
     Change(Box<Plan>),
 }
 
@@ -57,7 +62,8 @@ pub(super) fn plan(host: &Host, trial: &Trial, service: &str, after_key: bool) -
     let (auth, account) = (stacks.phase(Phase::Auth), stacks.phase(Phase::Account));
     if let Some(ours) = auth.entries.iter().find(|entry| entry.is_ours()) {
         if account.entries.iter().any(Entry::is_ours) && after_key == has_option(ours, "after_key") {
-            return Ok(Planned::Already(name_of(ours)));
+            let after_first_factor = has_option(ours, "after_first_factor");
+            return Ok(Planned::Already { place: name_of(ours), after_first_factor });
         }
         return Err(Hopeless::Refused(text::half_there(service, &name_of(ours), ours.place.line)));
     }

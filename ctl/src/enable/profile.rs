@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::commands::{Ended, command, find, run};
 use super::files;
 use super::host::{Host, PAM};
+use super::lines::{characters, has_ours};
 use super::record::Change;
 use super::trial::Trial;
 use crate::terminal::safe;
@@ -34,8 +35,9 @@ pub(super) fn plan(host: &Host, trial: &Trial) -> Result<Vec<Change>, String> {
     let root = copy.display().to_string();
     let ended = tool(&["--root", &root, "--enable", NAME], &[("DEBCONF_DB_REPLACE", &database)])?;
     if !ended.success {
-        return Err(text::tool_failed(&safe(ended.err.trim())));
+        return Err(text::tool_failed(&words(&ended)));
     }
+    must_be_on(&words(&ended), |path| fs::read(copy.join(path.strip_prefix("/").unwrap_or(path))).ok())?;
     let mut changes = Vec::new();
     for folder in [PAM, STATE] {
         let mut names: Vec<_> = fs::read_dir(copy.join(folder.trim_start_matches('/')))
@@ -63,13 +65,31 @@ pub(super) fn plan(host: &Host, trial: &Trial) -> Result<Vec<Change>, String> {
     Ok(changes)
 }
 
-/// Has the tool do it, or take it back.
-pub(super) fn switch(on: bool) -> Result<(), String> {
+/// Has the tool do it, or take it back; what it said.
+pub(super) fn switch(on: bool) -> Result<String, String> {
     if find(TOOL).is_none() {
-        return if on { Err(text::NO_TOOL.to_owned()) } else { Ok(()) };
+        return if on { Err(text::NO_TOOL.to_owned()) } else { Ok(String::new()) };
     }
     let ended = tool(&[if on { "--enable" } else { "--disable" }, NAME], &[])?;
-    if ended.success { Ok(()) } else { Err(text::tool_failed(&safe(ended.err.trim()))) }
+    if ended.success { Ok(words(&ended)) } else { Err(text::tool_failed(&words(&ended))) }
+}
+
+/// The tool does nothing, and calls it success, where somebody has edited its files (`faillock`, for example).
+/// So what counts is what stands there afterwards.
+pub(super) fn must_be_on(said: &str, read: impl Fn(&Path) -> Option<Vec<u8>>) -> Result<(), String> {
+    let text =
+        |folder: &str, file: &str| characters(&read(&Path::new(folder).join(file)).unwrap_or_default());
+    let on = ["auth", "account"].iter().all(|phase| {
+        text(STATE, phase).lines().any(|line| line.trim() == format!("Module: {NAME}"))
+            && has_ours(&text(PAM, &format!("common-{phase}")))
+    });
+    if on { Ok(()) } else { Err(text::tool_declined(said)) }
+}
+
+/// What the tool said, line by line.
+fn words(ended: &Ended) -> String {
+    let lines = ended.err.lines().chain(ended.out.lines()).map(str::trim).filter(|line| !line.is_empty());
+    lines.map(safe).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the tool has our profile on.

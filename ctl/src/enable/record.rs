@@ -5,6 +5,7 @@
 //!     sshd/
 //!         change.json                  what, when, until when it must be confirmed
 //!         0.before  0.after            the first file, as it was and as we wrote it
+//!     sshd.2/                          what was changed later, the first one being confirmed by then
 //! ```
 //!
 //! It lies in `/etc` because it is about files there: whoever restores an older `/etc` restores both.
@@ -33,6 +34,8 @@ pub(super) struct Record {
     version: u32,
     /// The service, or [`ALL`].
     pub(super) service: String,
+    /// From 1: a later change of the same service comes over those before it, and goes before them.
+    number: u32,
     /// Sixteen hexadecimal digits; the timer names it, so that it never meets a later change.
     pub(super) id: String,
     /// In seconds since 1970, for people.
@@ -88,6 +91,7 @@ impl Record {
         Self {
             version: VERSION,
             service: service.to_owned(),
+            number: 1,
             id,
             made: crate::time::now(),
             after_login,
@@ -96,6 +100,14 @@ impl Record {
             reload_sshd: false,
             profile: false,
             files: Vec::new(),
+        }
+    }
+
+    /// The folder that it lies in. No service has a dot in its name.
+    fn place(&self) -> String {
+        match self.number {
+            1 => self.service.clone(),
+            number => format!("{}.{number}", self.service),
         }
     }
 }
@@ -132,20 +144,25 @@ impl Records {
         locked.map(|lock| Self { folder, _lock: lock }).map_err(|error| text::unwritable(RECORDS, &error))
     }
 
-    /// Every record, by service.
-    pub(super) fn all(&self) -> Result<Vec<Record>, String> {
+    /// Every record that can be read, by service, the oldest first; and why the others cannot.
+    pub(super) fn all(&self) -> Result<(Vec<Record>, Vec<String>), String> {
         read_all(&self.folder)
     }
 
-    /// The record of a service.
-    pub(super) fn of(&self, service: &str) -> Result<Option<Record>, String> {
-        read_one(&self.folder.join(service))
+    /// The records of a service, the oldest first.
+    pub(super) fn of(&self, service: &str) -> Result<Vec<Record>, String> {
+        let (mut records, faults) = self.all()?;
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(fault);
+        }
+        records.retain(|record| record.service == service);
+        Ok(records)
     }
 
-    /// The files of a record, as they were and as they were made.
-    pub(super) fn changes(&self, record: &Record) -> Result<Vec<Change>, String> {
-        let folder = self.folder.join(&record.service);
-        let bytes = |number: usize, kind: &str, of: Option<Attributes>| {
+    /// The files of a record, as they were and as they were made; where the bytes are gone, why.
+    pub(super) fn changes(&self, record: &Record) -> Vec<(PathBuf, Result<Change, String>)> {
+        let folder = self.folder.join(record.place());
+        let saved = |number: usize, kind: &str, of: Option<Attributes>| {
             let path = folder.join(format!("{number}.{kind}"));
             of.map(|Attributes { mode, uid, gid }| {
                 let bytes = fs::read(&path)
@@ -154,15 +171,13 @@ impl Records {
             })
             .transpose()
         };
-        (record.files.iter().enumerate())
-            .map(|(number, touched)| {
-                Ok(Change {
-                    path: touched.path.clone(),
-                    before: bytes(number, "before", touched.before)?,
-                    after: bytes(number, "after", touched.after)?,
-                })
-            })
-            .collect()
+        let change = |number, touched: &Touched| {
+            let (before, after) =
+                (saved(number, "before", touched.before)?, saved(number, "after", touched.after)?);
+            Ok(Change { path: touched.path.clone(), before, after })
+        };
+        let files = record.files.iter().enumerate();
+        files.map(|(number, touched)| (touched.path.clone(), change(number, touched))).collect()
     }
 
     /// Keeps a new record. When this returns it outlives a power cut.
@@ -174,8 +189,11 @@ impl Records {
                 after: change.after.as_ref().map(Attributes::from),
             })
             .collect();
-        let new = self.folder.join(format!(".{}.new", record.service));
         let kept = (|| {
+            while fs::symlink_metadata(self.folder.join(record.place())).is_ok() {
+                record.number += 1;
+            }
+            let new = self.folder.join(format!(".{}.new", record.place()));
             remove_folder(&new)?;
             DirBuilder::new().mode(0o700).create(&new)?;
             for (number, change) in changes.iter().enumerate() {
@@ -187,19 +205,18 @@ impl Records {
             }
             write(&new.join(FILE), &serde_json::to_vec_pretty(&record)?)?;
             File::open(&new)?.sync_all()?;
-            let place = self.folder.join(&record.service);
-            remove_folder(&place)?;
+            let place = self.folder.join(record.place());
             fs::rename(&new, &place)?;
             sync_folder(&place)?;
             sync_folder(&self.folder)
         })();
-        kept.map(|()| record).map_err(|error: io::Error| text::unwritable(RECORDS, &error))
+        kept.map(|()| record.clone()).map_err(|error: io::Error| text::unwritable(RECORDS, &error))
     }
 
     /// Notes that a change is confirmed.
     pub(super) fn confirm(&self, record: &Record) -> Result<(), String> {
         let confirmed = Record { pending: None, ..record.clone() };
-        let folder = self.folder.join(&record.service);
+        let folder = self.folder.join(record.place());
         let (new, place) = (folder.join(".new"), folder.join(FILE));
         let done = (|| {
             match fs::remove_file(&new) {
@@ -213,34 +230,46 @@ impl Records {
         done.map_err(|error: io::Error| text::unwritable(RECORDS, &error))
     }
 
-    /// Forgets a change that has been undone.
-    pub(super) fn forget(&self, service: &str) -> Result<(), String> {
-        let place = self.folder.join(service);
-        remove_folder(&place)
+    /// Forgets a change that has been undone: at once, whatever ends us while its bytes go.
+    pub(super) fn forget(&self, record: &Record) -> Result<(), String> {
+        let place = self.folder.join(record.place());
+        let gone = self.folder.join(format!(".{}.gone", record.place()));
+        remove_folder(&gone)
+            .and_then(|()| fs::rename(&place, &gone))
             .and_then(|()| sync_folder(&place))
+            .and_then(|()| remove_folder(&gone))
             .map_err(|error| text::unwritable(RECORDS, &error))
     }
 }
 
 /// Every record of a host, without waiting for anybody: what is being changed now is not seen.
-pub(super) fn peek(host: &Host) -> Result<Vec<Record>, String> {
+pub(super) fn peek(host: &Host) -> Result<(Vec<Record>, Vec<String>), String> {
     read_all(&host.real(RECORDS))
 }
 
-fn read_all(folder: &Path) -> Result<Vec<Record>, String> {
+/// The same, and all of them.
+pub(super) fn peek_all(host: &Host) -> Result<Vec<Record>, String> {
+    let (records, faults) = peek(host)?;
+    if faults.is_empty() { Ok(records) } else { Err(faults.join("\n")) }
+}
+
+fn read_all(folder: &Path) -> Result<(Vec<Record>, Vec<String>), String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
         Err(error) => return Err(text::unreadable(RECORDS, &error)),
     };
-    let mut records = Vec::new();
+    let (mut records, mut faults) = (Vec::new(), Vec::new());
     for entry in entries.flatten() {
         if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            records.extend(read_one(&entry.path())?);
+            match read_one(&entry.path()) {
+                Ok(record) => records.extend(record),
+                Err(why) => faults.push(why),
+            }
         }
     }
-    records.sort_by(|a, b| a.service.cmp(&b.service));
-    Ok(records)
+    records.sort_by(|a, b| (&a.service, a.number).cmp(&(&b.service, b.number)));
+    Ok((records, faults))
 }
 
 fn read_one(folder: &Path) -> Result<Option<Record>, String> {
@@ -296,7 +325,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("ctl-enable-record-{}", std::process::id()));
         drop(fs::remove_dir_all(&root));
         let host = Host::below(&root);
-        assert_eq!(peek(&host), Ok(vec![]));
+        assert_eq!(peek_all(&host), Ok(vec![]));
         let records = Records::lock(&host).expect("a folder of our own");
         let (now, boot) = boot_clock();
         let pending = Pending { boot, until: now + 300 };
@@ -311,14 +340,29 @@ mod tests {
             Change { path: "/etc/x".into(), before: None, after: Some(Saved::new(b"c".to_vec())) },
         ];
         let record = records.keep(record, &changes).expect("kept");
-        assert_eq!(records.of("sshd"), Ok(Some(record.clone())));
-        assert_eq!(records.changes(&record).expect("read"), changes);
+        assert_eq!(records.of("sshd"), Ok(vec![record.clone()]));
+        let read = |record: &Record| -> Vec<Change> {
+            records.changes(record).into_iter().map(|(_, change)| change.expect("read")).collect()
+        };
+        assert_eq!(read(&record), changes);
         records.confirm(&record).expect("confirmed");
         let confirmed = Record { pending: None, ..record.clone() };
-        assert_eq!(peek(&host), Ok(vec![confirmed.clone()]));
-        assert_eq!(records.changes(&confirmed).expect("read"), changes);
-        records.forget("sshd").expect("forgotten");
-        assert_eq!(records.all(), Ok(vec![]));
+        assert_eq!(peek_all(&host), Ok(vec![confirmed.clone()]));
+        assert_eq!(read(&confirmed), changes);
+        // A later change of the same service takes nothing from the first.
+        let later = records.keep(Record::new("sshd", "01ff".into(), 18, None), &changes[1..]).expect("kept");
+        assert_eq!(records.of("sshd"), Ok(vec![confirmed.clone(), later.clone()]));
+        assert_eq!(read(&later), &changes[1..]);
+        // One that cannot be read does not hide the others, and one whose bytes are gone says so.
+        fs::create_dir(records.folder.join("su")).expect("ours");
+        fs::write(records.folder.join("su").join(FILE), "{").expect("ours");
+        fs::remove_file(records.folder.join("sshd.2/0.after")).expect("ours");
+        let (some, faults) = records.all().expect("a folder");
+        assert!(some.len() == 2 && faults.len() == 1 && faults[0].contains("su/change.json"), "{faults:?}");
+        assert!(records.changes(&later)[0].1.as_ref().expect_err("gone").contains("sshd.2/0.after"));
+        records.forget(&later).expect("forgotten");
+        records.forget(&confirmed).expect("forgotten");
+        assert_eq!(records.all().map(|(records, _)| records), Ok(vec![]));
         fs::remove_dir_all(root).expect("ours");
     }
 

@@ -57,8 +57,8 @@ pub(super) fn show(items: &[Item], args: &Enable) -> Result<(), Failure> {
     let mut out = Output::stdout();
     for item in items {
         if let Some(place) = &item.told.already {
+            // What it asks by is there; sshd's own part may not be.
             out.line(&text::already(&name(item), place))?;
-            continue;
         }
         for line in files(item).iter().flat_map(|file| &file.diff) {
             out.line(&screen.show(line))?;

@@ -28,6 +28,9 @@ pub(super) fn arm(host: &Host, service: &str, id: &str, seconds: u64) -> Result<
             &format!("--description=Take back countersignctl enable {service}, which nobody confirmed"),
             &format!("--on-active={seconds}s"),
             "--timer-property=AccuracySec=1s",
+            // A disk that is full now has room again later.
+            "--property=Restart=on-failure",
+            "--property=RestartSec=10",
             "--",
             &program.display().to_string(),
             "disable",

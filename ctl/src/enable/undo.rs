@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Saved, replace_all};
+use super::files::{self, Saved, Wanted, replace_all};
 use super::host::Host;
 use super::lines::without_ours;
 use super::record::{Change, Record, Records};
@@ -26,97 +26,142 @@ pub(super) enum How {
 /// What one file shall be, and what that is called.
 #[derive(Debug, PartialEq, Eq)]
 struct Step {
-    path: PathBuf,
     how: How,
     wanted: Option<Saved>,
 }
 
-/// Undoes a change and forgets it. What is done is done in an order in which every moment lets people in who
-/// were let in before or after.
-pub(super) fn undo(host: &Host, records: &Records, record: &Record) -> Result<Vec<(PathBuf, How)>, String> {
-    let changes = records.changes(record)?;
-    let mut untouched_since = true;
-    for change in &changes {
-        // A link or an open mode is told, and does not keep us from the other files.
-        let now = files::read(&host.real(&change.path))?;
-        untouched_since &= bytes(&now) == bytes(&change.after) || bytes(&now) == bytes(&change.before);
+/// What became of a change.
+#[derive(Debug, Default)]
+pub(super) struct Undone {
+    pub(super) files: Vec<(PathBuf, How)>,
+    /// Why the rest is still there; what is left can be undone again.
+    pub(super) failed: Vec<String>,
+}
+
+impl Undone {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.failed.extend(other.failed);
     }
+}
+
+/// Undoes a change and forgets it. Each file goes back by itself: one that is no file any more, or does not fit
+/// on the disk, keeps nobody from the others; and the change is remembered until the last one is back.
+pub(super) fn undo(host: &Host, records: &Records, record: &Record) -> Undone {
+    let mut undone = Undone::default();
+    let changes = records.changes(record);
+    let untouched_since = changes.iter().all(|(path, change)| {
+        change.as_ref().is_ok_and(|change| {
+            files::look(&host.real(path))
+                .is_ok_and(|now| bytes(&now) == bytes(&change.after) || bytes(&now) == bytes(&change.before))
+        })
+    });
     if record.profile && profile::is_on(host) && host.is_running() {
         // The tool first: it keeps notes of its own.
-        profile::switch(false)?;
+        undone.failed.extend(profile::switch(false).err());
     }
-    let mut steps = Vec::new();
-    for change in &changes {
-        let now = files::read(&host.real(&change.path))?;
+    for (path, change) in changes {
         // What the tool has written is its own reading of how it was; ours is the bytes.
         let tool_wrote = record.profile && untouched_since;
-        let now = if tool_wrote { change.after.clone() } else { now };
-        steps.push(step(change, now));
+        match put_back(host, &path, change, tool_wrote) {
+            Ok(how) => undone.files.push((path, how)),
+            Err(why) => undone.failed.push(why),
+        }
     }
-    carry_out(host, &steps)?;
     if record.reload_sshd
         && let Err(why) = sshd::check().and_then(|()| sshd::reload(host))
     {
         journal::note(&format!("sshd was not reloaded: {}", why.replace('\n', " ")));
     }
-    records.forget(&record.service)?;
-    timer::disarm(host, &record.id);
-    Ok(steps.into_iter().map(|step| (step.path, step.how)).collect())
+    if undone.failed.is_empty() {
+        undone.failed.extend(records.forget(record).err());
+        timer::disarm(host, &record.id);
+    }
+    undone
 }
 
 fn bytes(saved: &Option<Saved>) -> Option<&[u8]> {
     saved.as_ref().map(|saved| &*saved.bytes)
 }
 
-fn carry_out(host: &Host, steps: &[Step]) -> Result<(), String> {
-    let paths: Vec<PathBuf> = steps.iter().map(|step| host.real(&step.path)).collect();
-    let wanted: Vec<_> = (steps.iter().zip(&paths))
-        .filter(|(step, _)| step.how != How::Untouched)
-        .map(|(step, path)| (path.as_path(), step.wanted.as_ref()))
-        .collect();
-    replace_all(&wanted)
+fn put_back(
+    host: &Host,
+    path: &Path,
+    change: Result<Change, String>,
+    tool_wrote: bool,
+) -> Result<How, String> {
+    let real = host.real(path);
+    let now = files::look(&real)?;
+    let step = match (change, &now) {
+        (Ok(change), _) => {
+            let now = if tool_wrote { change.after.clone() } else { now.clone() };
+            step(&change, now)
+        }
+        // Nobody knows how it was; our lines are ours all the same.
+        (Err(why), Some(now)) => {
+            journal::note(&format!("{}: {why}", path.display()));
+            by_lines(path, now.clone())
+        }
+        (Err(_), None) => Step { how: How::Untouched, wanted: None },
+    };
+    if step.how != How::Untouched {
+        let wanted = Wanted { path: &real, from: Some(now.as_ref()), to: step.wanted.as_ref() };
+        replace_all(&[wanted])?;
+    }
+    Ok(step.how)
 }
 
 fn step(change: &Change, now: Option<Saved>) -> Step {
-    let path = change.path.clone();
-    let of = |how, wanted| Step { path: path.clone(), how, wanted };
     let Some(now) = now else {
         // Somebody has removed the file; it does not come back with a login in it.
-        return of(How::Untouched, None);
+        return Step { how: How::Untouched, wanted: None };
     };
     if Some(&now.bytes) == change.before.as_ref().map(|before| &before.bytes) {
         let same = change.before.as_ref() == Some(&now);
         let how = if same { How::Untouched } else { How::Restored };
-        return of(how, change.before.clone());
+        return Step { how, wanted: change.before.clone() };
     }
     if Some(&now.bytes) == change.after.as_ref().map(|after| &after.bytes) {
         let how = if change.before.is_some() { How::Restored } else { How::Removed };
-        return of(how, change.before.clone());
+        return Step { how, wanted: change.before.clone() };
     }
+    by_lines(&change.path, now)
+}
+
+/// Our lines out of a file that is not as we left it.
+fn by_lines(path: &Path, now: Saved) -> Step {
     if path == Path::new(sshd::DROP_IN) {
         return match sshd::without_ours(&now.bytes) {
-            Some(left) if left == now.bytes => of(How::Untouched, Some(now)),
-            Some(left) => of(How::LinesTaken, Some(now.with(left))),
-            None => of(How::Removed, None),
+            Some(left) if left == now.bytes => Step { how: How::Untouched, wanted: Some(now) },
+            Some(left) => Step { how: How::LinesTaken, wanted: Some(now.with(left)) },
+            None => Step { how: How::Removed, wanted: None },
         };
     }
     match without_ours(&now.bytes) {
-        Some(left) => of(How::LinesTaken, Some(now.with(left))),
-        None => of(How::Untouched, Some(now)),
+        Some(left) => Step { how: How::LinesTaken, wanted: Some(now.with(left)) },
+        None => Step { how: How::Untouched, wanted: Some(now) },
     }
 }
 
 /// Takes lines of ours out of files that no record is about.
-pub(super) fn take_out(host: &Host, files: &[PathBuf]) -> Result<Vec<(PathBuf, How)>, String> {
-    let mut done = Vec::new();
-    for path in files {
-        let Some(now) = files::read(&host.real(path))? else { continue };
-        let Some(left) = without_ours(&now.bytes) else { continue };
-        let wanted = now.with(left);
-        replace_all(&[(&host.real(path), Some(&wanted))])?;
-        done.push((path.clone(), How::LinesTaken));
+pub(super) fn take_out(host: &Host, paths: &[PathBuf]) -> Undone {
+    let mut undone = Undone::default();
+    for path in paths {
+        let real = host.real(path);
+        let taken = files::look(&real).and_then(|now| {
+            let Some((now, left)) = now.and_then(|now| without_ours(&now.bytes).map(|left| (now, left)))
+            else {
+                return Ok(How::Untouched);
+            };
+            let wanted = Wanted { path: &real, from: Some(Some(&now)), to: Some(&now.with(left)) };
+            replace_all(&[wanted]).map(|()| How::LinesTaken)
+        });
+        match taken {
+            Ok(how) => undone.files.push((path.clone(), how)),
+            Err(why) => undone.failed.push(why),
+        }
     }
-    Ok(done)
+    undone
 }
 
 /// What people read of it.
@@ -170,6 +215,13 @@ mod tests {
         let change = change();
         assert_eq!(step(&change, change.before.clone()).how, How::Untouched);
         assert_eq!(step(&change, None).how, How::Untouched);
+    }
+
+    #[test]
+    fn a_file_whose_old_bytes_are_gone_loses_our_lines_all_the_same() {
+        let now = change().after.expect("made");
+        let step = by_lines(Path::new("/etc/pam.d/sshd"), now);
+        assert_eq!((step.how, step.wanted), (How::LinesTaken, change().before));
     }
 
     #[test]

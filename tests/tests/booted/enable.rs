@@ -2,7 +2,7 @@
 
 use crate::{CODE, PASSWORD, PATIENCE, enroll, policy, prompt_of, require_boot, ssh, ssh_command};
 use countersign_tests::enrolling::{Enrollee, FIRST_CODE, READ_BACK};
-use countersign_tests::{Booted, Pty, Secret};
+use countersign_tests::{Booted, Secret};
 use std::process::Output;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) fn refused(host: &Booted, script: &str, code: i32) -> String {
 
 /// Runs a program at a terminal and answers its prompts; whether it succeeded, and what it showed.
 pub(crate) fn try_at(host: &Booted, words: &[&str], answers: &[&str]) -> (bool, String) {
-    let mut pty = Pty::spawn(&host.command(words));
+    let mut pty = host.terminal(&host.command(words));
     for answer in answers {
         if !pty.expect_or_end(prompt_of(answer), PATIENCE) {
             break;
@@ -74,7 +74,7 @@ pub(crate) fn listening(host: &Booted) {
 
 /// Sets up an authenticator in an ssh login.
 fn enroll_over_ssh(host: &Booted, user: &str) -> Secret {
-    let mut pty = Pty::spawn(&ssh_command(host, user, &[], "echo in-as-$USER"));
+    let mut pty = host.terminal(&ssh_command(host, user, &[], "echo in-as-$USER"));
     let mut person = Enrollee::default();
     pty.expect("assword: ");
     pty.send_line(PASSWORD);
@@ -189,7 +189,7 @@ fn sudo_su_and_login_ask_and_are_confirmed_by_a_login_of_theirs() {
     assert_eq!(host.ok("su - alice -c 'id -un'"), "alice\n", "root is asked for nothing");
 
     let console = ["systemd-run", "--quiet", "--pty", "--wait", "-p", "TTYVHangup=no", "/bin/login", "-p"];
-    let mut pty = Pty::spawn(&host.command(&console));
+    let mut pty = host.terminal(&host.command(&console));
     for (prompt, answer) in [("login: ", "alice"), ("assword: ", PASSWORD), (CODE, &alice.fresh_code())] {
         pty.expect(prompt);
         pty.send_line(answer);
@@ -211,7 +211,7 @@ fn byp_21_a_sudo_timestamp_spares_the_code_and_k_asks_again() {
     let alice = enroll(&host, "alice");
     host.ok("countersignctl enable sudo");
     // One terminal, and one timestamp.
-    let mut pty = Pty::spawn(&host.command(&["runuser", "-u", "alice", "--", "bash", "--norc"]));
+    let mut pty = host.terminal(&host.command(&["runuser", "-u", "alice", "--", "bash", "--norc"]));
     pty.send_line("sudo -n id -un; sudo echo first");
     pty.expect("a password is required");
     pty.expect("assword for alice: ");
@@ -363,7 +363,7 @@ fn byp_25_pkexec_asks_for_the_code_by_the_shipped_stack() {
     let pkexec = "pkttyagent --process $$ --notify-fd 5 5>/run/lock/agent & until test -e /run/lock/agent; do sleep 0.1; done; \
                   sleep 1; pkexec --disable-internal-agent id -un";
     let answered = |code: &str| {
-        let mut pty = Pty::spawn(&host.command(&["runuser", "-u", "alice", "--", "sh", "-c", pkexec]));
+        let mut pty = host.terminal(&host.command(&["runuser", "-u", "alice", "--", "sh", "-c", pkexec]));
         for (prompt, answer) in [("assword: ", PASSWORD), (CODE, code)] {
             pty.expect(prompt);
             // The agent prompts first, and then drops what was typed before it turned the echo off.

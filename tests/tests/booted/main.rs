@@ -1,5 +1,6 @@
 //! On a booted Debian, from the package, as a person would: systemd, logind, a real sshd, sudo, login.
 
+mod again;
 mod automation;
 mod doctor;
 mod elevation;
@@ -15,6 +16,7 @@ mod rollback;
 mod sessions;
 mod taken;
 mod unattended;
+mod undone;
 mod versions;
 
 use countersign_tests::booted::ROOT;

@@ -31,7 +31,7 @@ impl Tree {
                 let after = plan.change.after.as_ref().expect("a file").bytes.clone();
                 (plan, String::from_utf8(after).expect("text"))
             }
-            Ok(Planned::Already(place)) => panic!("{service} asks already by {place}"),
+            Ok(Planned::Already { place, .. }) => panic!("{service} asks already by {place}"),
             Err(why) => panic!("{service}: {why:?}"),
         }
     }
@@ -109,7 +109,9 @@ fn one_after_the_other_each_asks_once() {
     let debian = debian();
     let trial = Trial::new(&debian.0).expect("a copy");
     assert!(matches!(plan(&debian.0, &trial, "su", false), Ok(Planned::Change(_))));
-    assert!(matches!(plan(&debian.0, &trial, "su-l", false), Ok(Planned::Already(file)) if file == "su"));
+    assert!(
+        matches!(plan(&debian.0, &trial, "su-l", false), Ok(Planned::Already { place, after_first_factor: true }) if place == "su")
+    );
     // The other way round su-l would ask twice.
     let trial = Trial::new(&debian.0).expect("a copy");
     assert!(matches!(plan(&debian.0, &trial, "su-l", false), Ok(Planned::Change(_))));

@@ -16,6 +16,10 @@ pub(crate) fn disabled(names: &[String]) -> String {
     format!("Nobody is asked for a code any more by: {}.", names.join(", "))
 }
 
+pub(crate) fn not_all_disabled(failed: &[String]) -> String {
+    format!("some of it is still there:\n{}\nMend that, and type the same again.", failed.join("\n"))
+}
+
 pub(crate) fn restored(path: &str) -> String {
     format!("{path} is as it was before.")
 }

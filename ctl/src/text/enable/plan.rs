@@ -133,3 +133,19 @@ fn some(names: &[String]) -> String {
         many => format!("{}, and {} more", names[..8].join(", "), many - 8),
     }
 }
+
+pub(crate) fn still_waits(service: &str, left: Option<u64>) -> String {
+    let name = if service.starts_with('@') { "--all" } else { service };
+    let left = match left {
+        Some(left) => {
+            format!("taken back in {}", crate::time::duration(i64::try_from(left).unwrap_or(i64::MAX)))
+        }
+        None => "overdue, and being taken back".to_owned(),
+    };
+    format!(
+        "enable {name} still waits to be confirmed ({left}), and only then can\n\
+         more of it be changed. Nothing was changed. Confirm it, or take it back first:\n\
+         countersignctl confirm\n\
+         countersignctl disable {name}"
+    )
+}

@@ -8,3 +8,12 @@ pub(crate) const NO_PROFILE: &str = "/usr/share/pam-configs/countersign is missi
 pub(crate) fn tool_failed(said: &str) -> String {
     format!("pam-auth-update failed:\n{said}")
 }
+
+pub(crate) fn tool_declined(said: &str) -> String {
+    let said = if said.is_empty() { String::new() } else { format!(" It said:\n{said}") };
+    format!(
+        "pam-auth-update did not put our lines into common-auth and common-account.{said}\n\
+         It leaves files alone that somebody has edited. Name the services instead:\n\
+         countersignctl enable sshd sudo su"
+    )
+}
