@@ -39,9 +39,14 @@ pub struct Typed {
 /// When it was not built.
 #[must_use]
 pub fn program_path() -> PathBuf {
+    built_beside("pam-host")
+}
+
+/// A program that cargo builds beside the tests.
+pub(crate) fn built_beside(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let dir = test.parent().and_then(|deps| deps.parent()).expect("target/debug/deps/test");
-    let path = dir.join("pam-host");
+    let path = dir.join(name);
     assert!(path.exists(), "{} is missing: build the whole test package", path.display());
     path
 }

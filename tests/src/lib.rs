@@ -35,6 +35,8 @@
 //! | the real polkit | [`Polkitd`] |
 //! | calls on the bus by hand, as any uid | [`Caller`] |
 //! | the same without a process each, malformed too | [`Wire`] |
+//! | the same from a process that is really there | [`Wire::in_own_process`] |
+//! | somebody who types a password where polkit asks for one | [`Agent`] |
 //! | user records as the test scripts them | [`userdb::Userdb`] |
 //! | the mailer; a mail server as the test says; certificates | [`Mailer`], [`smtp::Smtp`], [`certificates::Authority`] |
 //! | a booted Debian with systemd, the package installed in it | [`Booted`] |
@@ -45,9 +47,11 @@
 //!
 //! One test is one process (nextest): environment, syslog and namespaces are its own.
 
+pub mod agent;
 pub mod artifacts;
 pub mod booted;
 pub mod bus;
+pub mod bus_guest;
 pub mod caller;
 pub mod certificates;
 pub mod clock;
@@ -83,6 +87,7 @@ pub mod userdb;
 pub mod wire;
 pub mod world;
 
+pub use agent::Agent;
 pub use booted::Booted;
 pub use bus::{Broker, PrivateBus};
 pub use caller::Caller;

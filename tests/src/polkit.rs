@@ -3,7 +3,7 @@
 use crate::bus::PrivateBus;
 use crate::wire::{DRIVER, Wire};
 use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,9 @@ use zbus::{Message, OwnedVariant};
 
 /// The name on the bus.
 pub const POLKIT: &str = "org.freedesktop.PolicyKit1";
+
+/// Its object.
+pub const POLKIT_PATH: &str = "/org/freedesktop/PolicyKit1/Authority";
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +43,18 @@ pub enum Says {
     Nothing,
     /// An error reply, as for an action that the caller does not own.
     Refuses,
+    /// Nothing: it leaves the bus instead.
+    Vanishes,
 }
 
 type Script = Box<dyn FnMut(&Asked) -> Says + Send>;
+/// A script that several questions go through at a time.
+type Shared = Arc<dyn Fn(&Asked) -> Says + Send + Sync>;
 
 /// The owner of polkit's name on a private bus. Dropped, the name is free again.
 pub struct Polkit {
     asked: Arc<Mutex<Vec<Asked>>>,
+    cancelled: Arc<Mutex<Vec<String>>>,
     script: Arc<Mutex<Script>>,
     stream: UnixStream,
 }
@@ -64,15 +72,45 @@ impl Polkit {
     /// When the name cannot be had.
     #[must_use]
     pub fn scripted(bus: &PrivateBus, script: impl FnMut(&Asked) -> Says + Send + 'static) -> Self {
+        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
+        Self::serving(bus, &script, None)
+    }
+
+    /// One that thinks about many questions at a time, each in a thread of its own.
+    ///
+    /// # Panics
+    /// When the name cannot be had.
+    #[must_use]
+    pub fn thinking(bus: &PrivateBus, script: impl Fn(&Asked) -> Says + Send + Sync + 'static) -> Self {
+        let none: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(|_| Says::No)));
+        Self::serving(bus, &none, Some(Arc::new(script)))
+    }
+
+    fn serving(bus: &PrivateBus, script: &Arc<Mutex<Script>>, shared: Option<Shared>) -> Self {
         let mut wire = Wire::on(bus);
         let reply = wire.call(DRIVER, "/", DRIVER, "RequestName", &(POLKIT, 4u32)).expect("polkit's name");
         assert_eq!(reply.body().deserialize::<u32>().expect("a number"), 1, "somebody is polkit already");
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let cancelled = Arc::new(Mutex::new(Vec::new()));
         let stream = wire.stream().try_clone().expect("another descriptor");
-        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
-        let (seen, told) = (Arc::clone(&asked), Arc::clone(&script));
-        std::thread::spawn(move || serve(&mut wire, &seen, &told));
-        Self { asked, script, stream }
+        let desk = Desk {
+            asked: Arc::clone(&asked),
+            cancelled: Arc::clone(&cancelled),
+            script: Arc::clone(script),
+            shared,
+            out: Arc::new(Mutex::new(stream.try_clone().expect("another descriptor"))),
+        };
+        std::thread::spawn(move || desk.serve(&mut wire));
+        Self { asked, cancelled, script: Arc::clone(script), stream }
+    }
+
+    /// The questions that are of no interest any more, by caller and action, since the last time.
+    ///
+    /// # Panics
+    /// When polkit's thread did.
+    #[must_use]
+    pub fn cancelled(&self) -> Vec<String> {
+        std::mem::take(&mut *self.cancelled.lock().expect("nobody panics with it"))
     }
 
     /// Says this from now on.
@@ -105,41 +143,76 @@ impl Drop for Polkit {
     }
 }
 
-fn serve(wire: &mut Wire, asked: &Mutex<Vec<Asked>>, script: &Mutex<Script>) {
-    loop {
-        let message = match wire.receive() {
-            Ok(message) => message,
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
-            Err(_) => return,
-        };
-        let header = message.header();
-        let member = header.member().map(|m| m.as_str().to_owned()).unwrap_or_default();
-        if message.message_type() != Type::MethodCall || member != "CheckAuthorization" {
-            continue;
-        }
-        let question = read(&message);
-        asked.lock().expect("nobody panics with it").push(question.clone());
-        let says = script.lock().expect("the script does not panic")(&question);
-        let interactive = question.interactive;
-        let none = HashMap::<String, String>::new();
-        let answer = |yes: bool, challenge: bool| {
-            Message::method_return(&header).build(&((yes, challenge, &none),)).expect("an answer")
-        };
-        let reply = match says {
-            Says::Yes => answer(true, false),
-            Says::No => answer(false, false),
-            Says::AfterPassword(right) if interactive => answer(right, !right),
-            Says::AfterPassword(_) => answer(false, true),
-            Says::Nothing => continue,
-            Says::Refuses => {
-                let error = Message::error(&header, "org.freedesktop.PolicyKit1.Error.NotAuthorized");
-                error.build(&"only trusted callers").expect("an error")
+/// What polkit's thread works with.
+struct Desk {
+    asked: Arc<Mutex<Vec<Asked>>>,
+    cancelled: Arc<Mutex<Vec<String>>>,
+    script: Arc<Mutex<Script>>,
+    shared: Option<Shared>,
+    out: Arc<Mutex<UnixStream>>,
+}
+
+impl Desk {
+    fn serve(&self, wire: &mut Wire) {
+        loop {
+            let message = match wire.receive() {
+                Ok(message) => message,
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+                Err(_) => return,
+            };
+            if message.message_type() != Type::MethodCall {
+                continue;
             }
-        };
-        if wire.send(reply.data().bytes()).is_err() {
-            return;
+            match message.header().member().map(|member| member.as_str().to_owned()).as_deref() {
+                Some("CheckAuthorization") => self.think(message),
+                Some("CancelCheckAuthorization") => {
+                    let id = message.body().deserialize().expect("an id");
+                    self.cancelled.lock().expect("nobody panics with it").push(id);
+                    let done = Message::method_return(&message.header()).build(&()).expect("a reply");
+                    drop(self.out.lock().expect("nobody panics with it").write_all(done.data().bytes()));
+                }
+                _ => {}
+            }
         }
     }
+
+    fn think(&self, message: Message) {
+        let question = read(&message);
+        self.asked.lock().expect("nobody panics with it").push(question.clone());
+        let out = Arc::clone(&self.out);
+        let Some(shared) = self.shared.clone() else {
+            let says = self.script.lock().expect("the script does not panic")(&question);
+            return answer(&message, &question, says, &out);
+        };
+        let thinker = std::thread::Builder::new().stack_size(1 << 19);
+        let thinks = move || answer(&message, &question, shared(&question), &out);
+        drop(thinker.spawn(thinks).expect("a thread"));
+    }
+}
+
+fn answer(message: &Message, question: &Asked, says: Says, out: &Mutex<UnixStream>) {
+    let header = message.header();
+    let none = HashMap::<String, String>::new();
+    let result = |yes: bool, challenge: bool| {
+        Message::method_return(&header).build(&((yes, challenge, &none),)).expect("an answer")
+    };
+    let reply = match says {
+        Says::Yes => result(true, false),
+        Says::No => result(false, false),
+        Says::AfterPassword(right) if question.interactive => result(right, !right),
+        Says::AfterPassword(_) => result(false, true),
+        Says::Nothing => return,
+        Says::Refuses => {
+            let error = Message::error(&header, "org.freedesktop.PolicyKit1.Error.NotAuthorized");
+            error.build(&"only trusted callers").expect("an error")
+        }
+        Says::Vanishes => {
+            drop(out.lock().expect("nobody panics with it").shutdown(Shutdown::Both));
+            return;
+        }
+    };
+    // Who hung up needs no answer.
+    drop(out.lock().expect("nobody panics with it").write_all(reply.data().bytes()));
 }
 
 fn read(message: &Message) -> Asked {

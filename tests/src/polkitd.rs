@@ -5,6 +5,8 @@ use crate::bus::{Broker, PrivateBus};
 use crate::polkit::POLKIT;
 use crate::world::World;
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,14 +40,22 @@ impl Polkitd {
     #[must_use]
     pub fn start(bus: &PrivateBus, examples: &[&str]) -> Self {
         let root = artifacts::source_root();
-        let actions = root.join("packaging/usr/share/polkit-1/actions");
-        let place = Path::new("/usr/share/polkit-1/actions");
-        mount(Some(&actions), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).expect("our own mounts");
         let rules = Path::new("/etc/polkit-1/rules.d");
         fs::create_dir_all(rules).expect("our own /etc");
         for example in examples {
             fs::copy(root.join("docs/examples").join(example), rules.join(example)).expect("our own /etc");
         }
+        Self::with_actions(bus, &root.join("packaging/usr/share/polkit-1/actions"))
+    }
+
+    /// With the actions of another folder, and the rules that lie in /etc.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn with_actions(bus: &PrivateBus, actions: &Path) -> Self {
+        let place = Path::new("/usr/share/polkit-1/actions");
+        mount(Some(actions), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).expect("our own mounts");
         let mut command = Command::new(POLKITD);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", bus.address());
         let child = command.arg("--no-debug").stdin(Stdio::null()).spawn().expect("start polkitd");
@@ -56,6 +66,24 @@ impl Polkitd {
         }
         Self(child)
     }
+
+    /// Stops or goes on.
+    ///
+    /// # Panics
+    /// When it has gone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid"));
+        kill(pid, signal).expect("signal our own polkitd");
+    }
+}
+
+/// One more rule, read at the next start.
+///
+/// # Panics
+/// Outside of a world.
+pub fn rule(name: &str, text: &str) {
+    fs::create_dir_all("/etc/polkit-1/rules.d").expect("our own /etc");
+    fs::write(format!("/etc/polkit-1/rules.d/{name}.rules"), text).expect("our own /etc");
 }
 
 impl Drop for Polkitd {

@@ -2,6 +2,7 @@
 //! calls without a process each.
 
 use crate::bus::PrivateBus;
+use crate::bus_guest::BusGuest;
 use crate::caller::CallError;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::future::Future as _;
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client that has said hello.
 pub struct Wire {
+    guest: Option<BusGuest>,
     stream: UnixStream,
     inbox: Vec<u8>,
     serial: u32,
@@ -51,21 +53,45 @@ impl Wire {
     pub fn as_uid(bus: &PrivateBus, uid: u32) -> Self {
         let socket = bus.socket().to_owned();
         let connect = move || {
-            let gid = rustix::thread::Gid::from_raw(uid);
-            rustix::thread::set_thread_groups(&[]).expect("root may drop groups");
-            rustix::thread::set_thread_res_gid(gid, gid, gid).expect("root may become anybody");
-            let uid = rustix::thread::Uid::from_raw(uid);
-            rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may become anybody");
+            become_uid(uid);
             UnixStream::connect(socket).expect("connect to the bus")
         };
         let stream = std::thread::spawn(connect).join().expect("connect as somebody else");
         Self::over(stream, uid)
     }
 
+    /// As a process of somebody else (root only), which is there until the connection is dropped.
+    ///
+    /// # Panics
+    /// When the bus does not take it.
+    #[must_use]
+    pub fn in_own_process(bus: &PrivateBus, uid: u32) -> Self {
+        let (guest, stream) = BusGuest::connect(bus.socket(), uid, false);
+        Self { guest: Some(guest), ..Self::over(stream, uid) }
+    }
+
+    /// The same, where that process is root of a user namespace of its own.
+    ///
+    /// # Panics
+    /// When the bus does not take it.
+    #[must_use]
+    pub fn as_namespace_root(bus: &PrivateBus, uid: u32) -> Self {
+        let (guest, stream) = BusGuest::connect(bus.socket(), uid, true);
+        Self { guest: Some(guest), ..Self::over(stream, uid) }
+    }
+
+    /// The process behind a connection that has one of its own.
+    ///
+    /// # Panics
+    /// Without one.
+    pub fn process(&mut self) -> &mut BusGuest {
+        self.guest.as_mut().expect("Wire::in_own_process")
+    }
+
     fn over(stream: UnixStream, uid: u32) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        let mut wire = Self { stream, inbox: Vec::new(), serial: 0, name: String::new() };
+        let mut wire = Self { guest: None, stream, inbox: Vec::new(), serial: 0, name: String::new() };
         let hex: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         wire.send(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes()).expect("the bus reads");
         assert!(wire.line().starts_with("OK "), "the bus takes uid {uid}");
@@ -92,7 +118,7 @@ impl Wire {
     #[must_use]
     pub fn reader(&self) -> Self {
         let stream = self.stream.try_clone().expect("another descriptor");
-        Self { stream, inbox: self.inbox.clone(), serial: 0, name: self.name.clone() }
+        Self { guest: None, stream, inbox: self.inbox.clone(), serial: 0, name: self.name.clone() }
     }
 
     /// The next serial.
@@ -202,6 +228,18 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+/// The calling thread becomes somebody else for good, and in a process of one thread the process.
+///
+/// # Panics
+/// Without root.
+pub fn become_uid(uid: u32) {
+    let gid = rustix::thread::Gid::from_raw(uid);
+    rustix::thread::set_thread_groups(&[]).expect("root may drop groups");
+    rustix::thread::set_thread_res_gid(gid, gid, gid).expect("root may become anybody");
+    let uid = rustix::thread::Uid::from_raw(uid);
+    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may become anybody");
 }
 
 /// The login and the verdict's word of a step.
