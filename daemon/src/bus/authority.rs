@@ -14,12 +14,16 @@ use zbus::{Connection, Variant};
 const NAME: &str = "org.freedesktop.PolicyKit1";
 const PATH: &str = "/org/freedesktop/PolicyKit1/Authority";
 const INTERFACE: &str = "org.freedesktop.PolicyKit1.Authority";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// polkit's flag `AllowUserInteraction`.
 const ASK_THE_PERSON: u32 = 1;
 /// How long polkit may take to decide by its rules, being started included.
 const BY_RULES: Duration = Duration::from_secs(5);
 /// How long a person may take to type a password.
 const BY_PERSON: Duration = Duration::from_secs(120);
+/// How often it is looked whether the person is still there, whom polkit asks for a password.
+const STILL_THERE: Duration = Duration::from_secs(1);
 /// Questions of one uid, and of everybody, that may be open at a time. Of the calls that one uid may have open
 /// ([`super::recorded`]) one is left for what asks nobody.
 const OPEN_OF_ONE: u32 = 3;
@@ -97,16 +101,33 @@ async fn ask(bus: &Connection, question: &Question<'_>, interactive: bool) -> Re
     let id = if interactive { format!("{}/{}", question.caller, question.action) } else { String::new() };
     let arguments = (subject, action.as_str(), &question.details, flags, id.as_str());
     let call = bus.call_method(Some(NAME), PATH, Some(INTERFACE), "CheckAuthorization", &arguments);
-    match tokio::time::timeout(patience, call).await {
-        Ok(Ok(reply)) => reply.body().deserialize::<Answer>().map_err(|e| no_answer(&e.to_string())),
-        Ok(Err(e)) => Err(no_answer(&e.to_string())),
-        Err(_) => {
-            if interactive {
-                let cancel =
-                    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "CancelCheckAuthorization", &id);
-                let _ = tokio::time::timeout(BY_RULES, cancel).await;
-            }
-            Err(no_answer("it took too long"))
+    let no = tokio::select! {
+        biased;
+        answer = tokio::time::timeout(patience, call) => match answer {
+            Ok(Ok(reply)) => return reply.body().deserialize::<Answer>().map_err(|e| no_answer(&e.to_string())),
+            Ok(Err(e)) => return Err(no_answer(&e.to_string())),
+            Err(_) => no_answer("it took too long"),
+        },
+        // Else who hangs up leaves a dialog behind, and a question that counts as theirs.
+        () = hung_up(bus, question.caller), if interactive => {
+            Error::NotAuthorized("the caller hung up while polkit asked".into())
+        }
+    };
+    if interactive {
+        let cancel = bus.call_method(Some(NAME), PATH, Some(INTERFACE), "CancelCheckAuthorization", &id);
+        let _ = tokio::time::timeout(BY_RULES, cancel).await;
+    }
+    Err(no)
+}
+
+/// Waits until a caller has left the bus.
+async fn hung_up(bus: &Connection, caller: &str) {
+    loop {
+        tokio::time::sleep(STILL_THERE).await;
+        let there = bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &caller).await;
+        // A bus that gives no answer says nothing about anybody.
+        if there.is_ok_and(|reply| matches!(reply.body().deserialize::<bool>(), Ok(false))) {
+            return;
         }
     }
 }

@@ -1,7 +1,9 @@
 //! polkit, by the real one and at a real terminal: who is asked for whose password, and that what was approved is
 //! what is done.
 
+mod agents;
 mod dialog;
+mod gone;
 mod subject;
 
 use countersign_tests::fixture::CONFIG;
