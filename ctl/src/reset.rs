@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use countersign_protocol::manager::ManagerProxy;
+use countersign_protocol::manager::{ManagerProxy, Person};
 
 use crate::cli::Reset;
 use crate::errors::{Exit, Failure};
@@ -22,11 +22,11 @@ pub(crate) fn refuse_early(args: &Reset) -> Result<(), Failure> {
 pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Reset) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let user = screen.show(&args.user);
-    // Asked for before, since afterwards somebody whose account is gone is not known any more.
-    let person = if args.yes && !args.end_sessions { None } else { Some(manager.status(&args.user).await?) };
-    if let (Some(person), false) = (&person, args.yes)
-        && !consent(&text::reset_question(&user, person.uid, &screen.show(&users::factors(person))))?
-    {
+    // Asked for before, since afterwards somebody whose account is gone is not known any more. Who may reset may
+    // not therefore see what people have: a helpdesk would be asked for an administrator's password here.
+    let sees = !args.yes && rustix::process::geteuid().is_root();
+    let person = if sees || args.end_sessions { Some(manager.status(&args.user).await?) } else { None };
+    if !args.yes && !consent(&question(&user, person.as_ref(), screen))? {
         return Err(Failure::failed(text::NOT_RESET));
     }
     let removed = manager.reset(&args.user, &args.reason, args.alone).await?;
@@ -35,8 +35,22 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Reset) -> Result<(), F
     out.flush()?;
     match person {
         Some(person) => after_reset(manager, &args.user, person.uid, args.end_sessions).await,
+        None if !args.yes => sessions_stay(&user),
         None => Ok(()),
     }
+}
+
+fn question(user: &str, person: Option<&Person>, screen: Screen) -> String {
+    match person {
+        Some(person) => text::reset_question(user, person.uid, &screen.show(&users::factors(person))),
+        None => text::reset_question_unseen(user),
+    }
+}
+
+fn sessions_stay(user: &str) -> Result<(), Failure> {
+    let mut out = Output::stdout();
+    out.line(&text::sessions_stay(user))?;
+    out.flush()
 }
 
 /// Ends the open sessions of somebody who was reset, or says that they go on.
@@ -48,11 +62,10 @@ pub(crate) async fn after_reset(
 ) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let shown = screen.show(user);
-    let mut out = Output::stdout();
     if !end_sessions {
-        out.line(&text::sessions_stay(&shown))?;
-        return out.flush();
+        return sessions_stay(&shown);
     }
+    let mut out = Output::stdout();
     let ends = sessions::end_all_of(manager.inner().connection(), uid)
         .await
         .map_err(|why| Failure::failed(text::reset_but(&shown) + why.message()))?;

@@ -1,5 +1,8 @@
 //! Who may do what: the methods on the bus by caller, the daemon's process, a flood by somebody local.
 
+#[path = "privilege/roles.rs"]
+mod roles;
+
 use countersign_protocol::manager::{WhichActs, WhichLogins};
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH, error};
 use countersign_tests::caller::CallError;
@@ -445,34 +448,6 @@ fn prv_01_an_administrator_without_an_agent_is_a_stranger() {
         );
     }
     assert!(is_enrolled(&daemon));
-}
-
-/// Root of a user namespace is somebody else outside of it, and the bus sees from outside.
-#[test]
-fn prv_01_root_of_a_user_namespace_is_the_uid_outside() {
-    require!(Root, Tool("unshare"), Staged("countersignd"), Staged("countersignctl"));
-    let t = Fixture::start();
-    let _alice = t.daemon.enroll("alice");
-    let inside = |program: &str, words: &[&str]| {
-        let mut command = Command::new("/usr/bin/unshare");
-        command.args(["--user", "--map-root-user", program]).args(words);
-        command.uid(DAVE.uid).gid(DAVE.uid).output().expect("run unshare (util-linux)")
-    };
-    let uid = inside("/usr/bin/id", &["-u"]);
-    assert_eq!(String::from_utf8_lossy(&uid.stdout).trim(), "0", "the control: {uid:?}");
-    let bus = format!("--bus={}", t.bus.address());
-    let ctl = artifacts::ctl().display().to_string();
-    for words in [
-        &["users"][..],
-        &["status", "alice"],
-        &["reset", "alice", "--reason", "x", "--yes"],
-        &["accept-clock", "--yes"],
-    ] {
-        let words: Vec<&str> = [bus.as_str()].iter().chain(words).copied().collect();
-        let out = inside(&ctl, &words);
-        assert!(!out.status.success() && out.stdout.is_empty(), "{words:?}: {out:?}");
-    }
-    assert!(is_enrolled(&t.daemon));
 }
 
 #[test]

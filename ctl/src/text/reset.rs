@@ -14,6 +14,15 @@ pub(crate) fn reset_question(user: &str, uid: u32, factors: &str) -> String {
     )
 }
 
+/// For whom what somebody has is not to be seen.
+pub(crate) fn reset_question_unseen(user: &str) -> String {
+    format!(
+        "Every second factor of {user} is removed. Where a policy requires one, {user}\n\
+         cannot log in until enrolled again.\n\
+         Type yes to go on: "
+    )
+}
+
 pub(crate) const NOT_RESET: &str = "not reset, because the answer was not yes. Nothing was changed.";
 
 pub(crate) fn reset_done(user: &str, removed: u32) -> String {

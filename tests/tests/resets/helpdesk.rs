@@ -26,7 +26,8 @@ fn adm_03_the_example_helpdesk_resets_people_and_no_administrators() {
     assert_eq!(alice.reset("bob", false), not_authorized());
     let ctl = daemon.ctl().as_uid(CAROL.uid);
     assert_eq!(ctl.run(&["policy", "apply", "--dry-run"]).code, Some(4), "nothing that is not said");
-    assert_eq!(ctl.run(&["approve"]).code, Some(0), "she sees what is asked for");
+    assert_eq!(ctl.run(&["approve"]).code, Some(4), "approving is another role");
+    assert_eq!(ctl.run(&["status", "alice"]).code, Some(4), "and so is looking");
     assert!(["alice", "bob", "carol"].iter().all(|user| is_enrolled(&daemon, user)));
     assert_eq!(carol.reset("alice", false), Ok(2), "the control");
     assert_eq!(ctl.run(&["unlock", "alice"]).code, Some(0));
