@@ -61,6 +61,10 @@ struct Effective {
     pam: bool,
 }
 
+/// A connection that no `Match` block is about. Without one sshd says nothing where there is a block about its
+/// own address or port.
+const SOMEBODY: &str = "user=nobody,host=host.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22";
+
 /// Plans the drop-in and judges what sshd makes of it, without changing anything.
 pub(super) fn plan(host: &Host, after_key: bool) -> Result<Plan, String> {
     let mut plan = Plan { change: None, notes: Vec::new(), problems: Vec::new() };
@@ -178,7 +182,8 @@ impl Candidate {
     }
 
     fn effective(&self, sshd: &Path) -> Result<Effective, String> {
-        let ended = run(command(sshd).args(["-T", "-f"]).arg(self.folder.join("sshd_config")))?;
+        let ended =
+            run(command(sshd).args(["-T", "-C", SOMEBODY, "-f"]).arg(self.folder.join("sshd_config")))?;
         if !ended.success {
             return Err(text::sshd_broken(&safe(ended.err.trim())));
         }
