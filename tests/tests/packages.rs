@@ -3,6 +3,8 @@
 
 #[path = "packages/lines.rs"]
 mod lines;
+#[path = "packages/pages.rs"]
+mod pages;
 #[path = "packages/snippets.rs"]
 mod snippets;
 
