@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/boot/bookworm");
 /// The packages that `scripts/deb` makes.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deb");
+/// What ssh is told in each test, so that it speaks of nothing but the login; not worth reading in a record.
+pub const PLAIN_SSH: &str = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+     -o NumberOfPasswordPrompts=1 ";
 /// How long a boot may take before it has failed.
 const BOOT: Duration = Duration::from_secs(60);
 

@@ -18,9 +18,11 @@ pub struct Pty {
     partial: Vec<u8>,
     read_to: usize,
     closed: bool,
-    /// What was started, and where its transcript goes in the end.
+    /// Where its transcript goes, what of it went there, and what was started when.
     record: Option<Record>,
+    recorded_to: usize,
     words: String,
+    begun: Instant,
 }
 
 impl Pty {
@@ -60,7 +62,9 @@ impl Pty {
             read_to: 0,
             closed: false,
             record: None,
+            recorded_to: 0,
             words: said(command),
+            begun: Instant::now(),
         }
     }
 
@@ -69,6 +73,16 @@ impl Pty {
     pub fn recorded(mut self, record: &Record) -> Self {
         self.record = Some(record.clone());
         self
+    }
+
+    /// Puts what was shown since the last time into the record; the end of it goes there by itself.
+    pub fn record_so_far(&mut self) {
+        let shown = &self.transcript[self.recorded_to..];
+        if let (Some(record), false) = (&self.record, shown.is_empty()) {
+            record.terminal(self.begun, &self.words, shown);
+        }
+        self.recorded_to = self.transcript.len();
+        self.begun = Instant::now();
     }
 
     /// Reads until `words` appear after what was already expected. `false` when the program closed the terminal first.
@@ -91,6 +105,28 @@ impl Pty {
                 "no {words:?} within {patience:?}; the terminal shows:\n{}",
                 self.transcript
             );
+        }
+    }
+
+    /// Reads until one of several appears; which. `None` when the program closed the terminal first.
+    ///
+    /// # Panics
+    /// When neither happens within `patience`.
+    #[must_use]
+    pub fn expect_any(&mut self, each: &[&str], patience: Duration) -> Option<usize> {
+        let until = Instant::now() + patience;
+        loop {
+            let unread = &self.transcript[self.read_to..];
+            let found =
+                each.iter().enumerate().filter_map(|(which, words)| Some((unread.find(words)?, which)));
+            if let Some((at, which)) = found.min() {
+                self.read_to += at + each[which].len();
+                return Some(which);
+            }
+            if self.closed {
+                return None;
+            }
+            assert!(self.read_more(until), "none of {each:?}; the terminal shows:\n{}", self.transcript);
         }
     }
 
@@ -168,9 +204,7 @@ impl Drop for Pty {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-        if let Some(record) = &self.record {
-            record.terminal(&self.words, &self.transcript);
-        }
+        self.record_so_far();
     }
 }
 

@@ -49,10 +49,14 @@ impl Record {
         self.write(&format!("            ({outcome}, {took:.2} s)\n"));
     }
 
-    /// What a person saw and typed at a terminal.
-    pub fn terminal(&self, words: &str, shown: &str) {
-        self.say(&format!("at a terminal: {words}"));
-        self.write(&indented(shown));
+    /// What a person saw and typed at a terminal, since `started`.
+    pub fn terminal(&self, started: Instant, words: &str, shown: &str) {
+        let at = started.saturating_duration_since(self.begun).as_secs_f64();
+        let took = started.elapsed().as_secs_f64();
+        let words = words.replace(crate::booted::PLAIN_SSH, "");
+        self.write(&format!("\n[{at:7.2} s] at a terminal: {words}\n"));
+        self.write(&indented(&without_escapes(shown)));
+        self.write(&format!("            ({took:.2} s)\n"));
     }
 
     /// A record that cannot be written is no reason to fail a test.
@@ -61,6 +65,16 @@ impl Record {
             drop(file.write_all(text.as_bytes()));
         }
     }
+}
+
+/// Without what moves a cursor or sets a colour (ECMA-48, 5.4).
+fn without_escapes(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| {
+        let end = part.find(|c: char| ('@'..='~').contains(&c)).map_or(part.len(), |at| at + 1);
+        shown + &part[end..]
+    })
 }
 
 fn indented(text: &str) -> String {

@@ -3,6 +3,7 @@
 mod again;
 mod automation;
 mod doctor;
+mod drill;
 mod elevation;
 mod enable;
 mod events;
@@ -19,7 +20,7 @@ mod unattended;
 mod undone;
 mod versions;
 
-use countersign_tests::booted::ROOT;
+use countersign_tests::booted::{PLAIN_SSH, ROOT};
 use countersign_tests::enrolling::OFFER;
 use countersign_tests::{Booted, Secret};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -164,8 +165,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn ssh_command(host: &Booted, user: &str, options: &[&str], command: &str) -> std::process::Command {
     let to = format!("{user}@127.0.0.1");
-    let mut words = vec!["ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
-    words.extend(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1"]);
+    let mut words = vec!["ssh"];
+    words.extend(PLAIN_SSH.split_whitespace());
     words.extend(options);
     words.extend([to.as_str(), command]);
     host.command(&words)
