@@ -63,7 +63,7 @@ fn byp_25_pkexec_asks_for_a_code_and_ends() {
 /// `pkexec id -un` by alice in one terminal, and in another the agent that she answers. (pkexec's own
 /// agent is refused by polkitd 122 outside of a session of logind: "No session for cookie".) Gives what
 /// the first one showed.
-fn pkexec(host: &Booted, answers: &[&str]) -> String {
+pub(crate) fn pkexec(host: &Booted, answers: &[&str]) -> String {
     let script = "echo $$ >/tmp/shell.pid; until test -e /tmp/agent.ready; do sleep 0.1; done; \
          pkexec --disable-internal-agent id -un; echo ended=$?";
     host.ok("rm -f /tmp/shell.pid /tmp/agent.ready");
@@ -72,7 +72,7 @@ fn pkexec(host: &Booted, answers: &[&str]) -> String {
     let agent = "(sleep 0.5; touch /tmp/agent.ready) & exec pkttyagent --process $(cat /tmp/shell.pid)";
     let mut agent = host.terminal(&host.command(&["runuser", "-u", "alice", "--", "sh", "-c", agent]));
     for answer in answers {
-        agent.expect(if *answer == PASSWORD { "assword: " } else { CODE });
+        agent.expect(crate::prompt_of(answer));
         // What is typed before the agent has hidden the next answer, it throws away.
         std::thread::sleep(Duration::from_millis(400));
         agent.send_line(answer);

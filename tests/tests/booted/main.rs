@@ -11,14 +11,17 @@ mod hardening;
 mod life;
 mod logins;
 mod missing;
+mod odd;
 mod records;
 mod releases;
 mod rollback;
+mod services;
 mod sessions;
 mod taken;
 mod unattended;
 mod undone;
 mod versions;
+mod ways;
 
 use countersign_tests::booted::{PLAIN_SSH, ROOT};
 use countersign_tests::enrolling::OFFER;
