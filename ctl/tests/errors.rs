@@ -143,6 +143,12 @@ fn unserved() -> Vec<Case> {
             &["log", "--json"],
         ),
         ("a log that somebody changed", script(|s| s.broken = vec![broken()]), Pipe(""), &["log", "verify"]),
+        (
+            "a link from before the log",
+            script(|s| s.noted = "gone"),
+            Pipe(""),
+            &["log", "verify", "--noted", "1:000102030405060708090a0b0c0d0e0f"],
+        ),
         ("nobody to ask", served(), Pipe(""), &["log", "accept", "--reason", "ticket 7"]),
         ("no mailer", served(), Pipe(""), &["email", "test", "alice@example.org"]),
         (

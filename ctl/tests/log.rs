@@ -153,6 +153,43 @@ fn verify_says_what_is_broken_and_ends_with_six() {
 }
 
 #[test]
+fn verify_says_whether_the_noted_link_was_compared() {
+    for (noted, code, said) in [
+        ("matched", 0, "The link that was noted is there"),
+        ("gone", 6, "The link that was noted was NOT compared: it is older than this log"),
+    ] {
+        let (bus, _daemon) = start(Script { noted, ..Script::default() });
+        let args = ["log", "verify", "--noted", "1:000102030405060708090a0b0c0d0e0f"];
+        let text = run(&bus, &args);
+        assert_eq!(text.code, code, "{}", text.err);
+        assert!(text.out.contains(said), "{}", text.out);
+        let json = run(&bus, &[&args[..], &["--json"]].concat());
+        let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+        assert_eq!((json.code, &value["noted"], &value["whole"]), (code, &noted.into(), &true.into()));
+    }
+    let (bus, _daemon) = start(Script::default());
+    let json = run(&bus, &["log", "verify", "--json"]);
+    assert!(json.out.contains("\"noted\":null,\"restored\":[]"), "{}", json.out);
+}
+
+#[test]
+fn verify_says_what_was_put_in_place() {
+    let placed = Act { verb: "RestoreOffline".into(), after: "a backup\u{1b}[2J of May".into(), ..act(4) };
+    let (bus, _daemon) = start(Script { placed: vec![placed], ..Script::default() });
+    let text = run(&bus, &["log", "verify"]);
+    assert_eq!(text.code, 0, "{}", text.err);
+    assert!(
+        text.out.contains("Act 4: at ") && text.out.contains(" alice put a database in place"),
+        "{}",
+        text.out
+    );
+    assert!(text.out.contains("a backup\\x1b[2J of May.\n"), "{}", text.out);
+    let json = run(&bus, &["log", "verify", "--json"]).out;
+    let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&value["restored"][0]["act"], &value["restored"][0]["actor"]), (&4.into(), &"alice".into()));
+}
+
+#[test]
 fn metrics_are_text_or_json() {
     let (bus, _daemon) = start(Script::default());
     let text = run(&bus, &["metrics"]);

@@ -1,5 +1,6 @@
 //! The life of the daemon process.
 
+use crate::act::Deed;
 use crate::args::Args;
 use crate::backup::Reader;
 use crate::clock::{Clock, HighWater};
@@ -10,6 +11,7 @@ use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::User;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -53,15 +55,16 @@ pub fn run(args: &Args) -> Result<(), Error> {
 fn offline(args: &Args) -> Result<(), Error> {
     let layout = args.layout();
     let now = Clock::new(HighWater::default())?.now()?;
+    let by = caller(if args.restore.is_some() { "RestoreOffline" } else { "AcceptOlder" }, now.wall);
     let placed = match &args.restore {
         Some(path) => {
             let keys = store::read_key_file(args.backup_key.as_deref().unwrap_or(&layout.key))?;
             let backup = Reader::open(open_handed_in(path)?)?;
-            store::restore_offline(&layout, &backup, &keys, args.keep_recovery_codes, now)?
+            store::restore_offline(&layout, &backup, &keys, args.keep_recovery_codes, by, now)?
         }
         None => {
             let keys = store::read_key_file(&layout.key)?;
-            store::accept_older(&layout, &keys, args.keep_recovery_codes, now)?
+            store::accept_older(&layout, &keys, args.keep_recovery_codes, by, now)?
         }
     };
     let mut said = format!(
@@ -77,8 +80,28 @@ fn offline(args: &Args) -> Result<(), Error> {
     if placed.exempt > 0 {
         said.push_str("\nExemptions did not come back; see `countersignctl exempt`.");
     }
-    said.push_str("\nFactors that were removed after the copy was made are back: compare with `countersignctl users`.\n");
+    said.push_str(
+        "\nFactors that were removed after the copy was made are back: compare with `countersignctl users`.",
+    );
+    said.push_str(
+        "\nWhat was logged since then is in the journal alone; `countersignctl log verify` says so.\n",
+    );
     std::io::stdout().write_all(said.as_bytes()).map_err(Error::from)
+}
+
+/// Who runs this, for the record of acts.
+fn caller(verb: &str, at: i64) -> Deed {
+    let uid = nix::unistd::getuid();
+    let loginuid = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    Deed {
+        verb: verb.to_owned(),
+        acts: true,
+        at,
+        actor: uid.as_raw(),
+        actor_name: User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default(),
+        loginuid: loginuid.trim().parse().ok().filter(|uid| *uid != u32::MAX),
+        ..Deed::default()
+    }
 }
 
 /// Opens a file that an administrator names, without waiting for a FIFO or following a link.

@@ -602,6 +602,11 @@ pub struct Verified {
     pub last: String,
     /// Logins up to this row are vouched for by nobody: an administrator accepted them as they were.
     pub accepted: i64,
+    /// What became of the link that was noted, on the first page: `matched`; `gone`, where the log begins
+    /// behind it by age, number or acceptance; or `absent`. Empty where none was given.
+    pub noted: String,
+    /// Acts on this page by which a database was put in place while nothing ran.
+    pub placed: Vec<Act>,
     /// What is broken on this page.
     pub broken: Vec<Broken>,
 }

@@ -9,17 +9,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const STEP: u64 = 30;
 
 /// A wall clock at a distance from the real one. Programs that got it by [`Clock::apply`] see every
-/// change at once; their monotonic clocks stay real.
+/// change at once; their monotonic clocks stay real, unless it is one that runs.
 pub struct Clock {
     dir: Scratch,
     offset: Mutex<i64>,
+    runs: bool,
 }
 
 impl Clock {
     /// A clock that stands five seconds into a TOTP step, so that a test of ordinary length sees no step edge.
     #[must_use]
     pub fn new() -> Self {
-        let clock = Self { dir: Scratch::new("clock"), offset: Mutex::new(0) };
+        Self::with(false)
+    }
+
+    /// One whose changes are time that passes: the programs' clocks of boot time go with it.
+    #[must_use]
+    pub fn that_runs() -> Self {
+        Self::with(true)
+    }
+
+    fn with(runs: bool) -> Self {
+        let clock = Self { dir: Scratch::new("clock"), offset: Mutex::new(0), runs };
         clock.align();
         clock
     }
@@ -64,7 +75,7 @@ impl Clock {
         command
             .env("LD_PRELOAD", crate::artifacts::libfaketime())
             .env("FAKETIME_TIMESTAMP_FILE", self.dir.join("now"))
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", if self.runs { "0" } else { "1" })
             .env("FAKETIME_NO_CACHE", "1");
     }
 

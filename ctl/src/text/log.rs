@@ -30,6 +30,23 @@ pub(crate) fn accepted_up_to(id: i64) -> String {
     format!("Logins up to {id} are vouched for by nobody: they were accepted as they were.")
 }
 
+pub(crate) const NOTED_MATCHED: &str = "The link that was noted is there: nothing before it is gone.";
+
+pub(crate) const NOTED_GONE: &str = "The link that was noted was NOT compared: it is older than this log, which begins\n\
+     behind it because of its age, its number, or because somebody accepted it.";
+
+pub(crate) const NOT_COMPARED: &str = "the link that was noted is older than this log, so it proves nothing.\n\
+     What was accepted, and by whom:  countersignctl log acts --verb AcceptLog\n\
+     Note the last link anew, and more often than the log is cut.";
+
+pub(crate) fn placed(when: &str, by: &str, what: &str, act: i64) -> String {
+    format!(
+        "Act {act}: at {when} {by} put a database in place while nothing ran:\n\
+         {what}.\n\
+         What was logged from then until the restore is in the journal alone."
+    )
+}
+
 pub(crate) const LOG_BROKEN: &str = "the log is NOT what was written.\n\
      Somebody with write access to the state directory changed it, or the disk did.\n\
      The journal has a copy:  journalctl -t countersignd -o verbose\n\

@@ -28,6 +28,9 @@ pub struct Script {
     pub away: u32,
     pub acts: Vec<Act>,
     pub broken: Vec<Broken>,
+    /// What VerifyLog says of a link that was noted, and of databases that were put in place.
+    pub noted: &'static str,
+    pub placed: Vec<Act>,
     pub calls: Vec<String>,
     pub people: Vec<Person>,
     pub logins: Vec<Login>,
@@ -284,7 +287,9 @@ impl Manager {
         let script = self.note(format!("VerifyLog {} {} {noted}", from.0, from.1));
         let broken = if from == (1, 0) { script.broken.clone() } else { Vec::new() };
         let last = "12:000102030405060708090a0b0c0d0e0f".to_owned();
-        (Verified { part: from.0 + 1, after: 0, rows: 34, last, accepted: 0, broken },)
+        let noted = if noted.is_empty() || from != (0, 0) { String::new() } else { script.noted.to_owned() };
+        let placed = if from == (2, 0) { script.placed.clone() } else { Vec::new() };
+        (Verified { part: from.0 + 1, after: 0, rows: 34, last, accepted: 0, noted, placed, broken },)
     }
 
     fn metrics(&self) -> Vec<Sample> {

@@ -8,7 +8,6 @@ use crate::random;
 use crate::store::{Position, Whence, Which, WhichActs};
 use countersign_config::Network;
 use countersign_protocol::manager::{Act, Login, Verified, WhichActs as WireActs, WhichLogins};
-use std::sync::Arc;
 
 /// The states of a login, as the log has them.
 const STATES: [&str; 8] =
@@ -101,7 +100,7 @@ pub async fn verify_log(host: &Host, from: (u32, i64), noted: &str) -> Result<Ve
             )
         })?),
     };
-    host.store.verify(Arc::clone(&host.keys), from, noted).await
+    host.store.verify(from, noted).await
 }
 
 fn link(text: &str) -> Option<(i64, Vec<u8>)> {

@@ -38,7 +38,7 @@ pub use overrides::{accept_clock, end_override, exempt, overridden_target, overr
 pub use people::{forget, unlock};
 pub use policy::explain;
 pub use preview::preview_email;
-pub use prune::{end_overdue, prune};
+pub use prune::{end_overdue, let_age, prune};
 pub(crate) use recovery::generate as generate_codes;
 pub use rekey::rekey;
 pub use report::{host_status, status, users};

@@ -44,11 +44,22 @@ pub async fn prune(host: &Host) {
     }
 }
 
+/// Once an hour: the log is an hour older, and the date that its age is counted from goes on.
+pub async fn let_age(host: &Host) {
+    let aged = match host.clock.now() {
+        Ok(now) => host.store.let_age(now).await,
+        Err(e) => Err(e.into()),
+    };
+    if let Err(e) = aged {
+        journal::warning("the age of the log was not noted, ignoring", &[("error", e.text())]);
+    }
+}
+
 async fn prune_all(host: &Host) -> Result<usize, Error> {
     let log = host.in_force().config.log;
     let keep = i64::try_from(log.keep.as_secs()).unwrap_or(i64::MAX);
     let now = host.clock.now()?;
-    let before = now.wall.saturating_sub(keep);
+    let before = host.store.age_counts_from(now).await?.saturating_sub(keep);
     let mut rows = 0;
     loop {
         match host.store.prune(before, log.most, now).await? {
@@ -57,10 +68,10 @@ async fn prune_all(host: &Host) -> Result<usize, Error> {
         }
         tokio::task::yield_now().await;
     }
-    while host.store.prune_links().await? > 0 {
+    while host.store.prune_links(now).await? > 0 {
         tokio::task::yield_now().await;
     }
-    while host.store.prune_acts(before).await? > 0 {
+    while host.store.prune_acts(before, now).await? > 0 {
         tokio::task::yield_now().await;
     }
     while host.store.prune_notices(before).await? > 0 {

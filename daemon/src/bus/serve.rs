@@ -74,7 +74,10 @@ pub async fn serve(host: Host, address: &str) -> Result<(), Error> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = housekeeping.tick() => admin::prune(&host).await,
-            _ = sweeping.tick() => admin::sweep(&host).await,
+            _ = sweeping.tick() => {
+                admin::sweep(&host).await;
+                admin::let_age(&host).await;
+            }
             _ = overdue.tick() => admin::end_overdue(&host).await,
             _ = hangup.recv() => admin::reload(&host).await,
             () = watch.changed() => admin::reload(&host).await,

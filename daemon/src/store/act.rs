@@ -11,6 +11,8 @@ use crate::error::Error;
 use countersign_protocol::manager::Act;
 use rusqlite::{Connection, ToSql};
 
+/// The acts of `countersignd --restore` and `--accept-older`.
+pub(super) const PLACED: [&str; 2] = ["RestoreOffline", "AcceptOlder"];
 /// Rows that one transaction looks at, so that no login waits long.
 const SCANNED: u32 = 5000;
 
@@ -38,7 +40,7 @@ pub(super) fn recorded<T>(
     Ok(done)
 }
 
-fn insert(db: &Connection, deed: &Deed, before: &str, after: &str) -> Result<(), Error> {
+pub(super) fn insert(db: &Connection, deed: &Deed, before: &str, after: &str) -> Result<(), Error> {
     let (uid, name) = deed.about.as_ref().map_or((None, ""), |(uid, name)| (Some(*uid), name.as_str()));
     db.prepare_cached(
         "INSERT INTO act (at, verb, actor, actor_name, loginuid, about, about_name, before, after, reason)

@@ -1,6 +1,6 @@
 //! How many people and rows there are, for metrics: a page of people at a time, so that no login waits.
 
-use super::chain::Head;
+use super::ends::Head;
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};

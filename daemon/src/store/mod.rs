@@ -6,6 +6,8 @@
 
 mod act;
 mod address;
+#[cfg(test)]
+mod adversary;
 mod answer;
 mod backup;
 mod begin;
@@ -14,6 +16,7 @@ mod census;
 mod chain;
 mod doctor;
 mod email;
+mod ends;
 mod enrollment;
 mod factors;
 mod files;
@@ -38,6 +41,7 @@ mod rekey;
 mod replay;
 mod reset;
 mod restore;
+mod retention;
 mod rollback;
 mod schema;
 mod sessions;
@@ -45,6 +49,7 @@ mod staged;
 mod tally;
 mod transfer;
 mod turns;
+mod under_way;
 mod verify;
 mod worker;
 

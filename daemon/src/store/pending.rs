@@ -178,7 +178,8 @@ fn make_room(db: &Connection, login: &OpenLogin, uid: u32, now: Moment) -> Resul
     for login in old {
         discard(db, login)?;
         db.prepare_cached(
-            "UPDATE login SET phase = 3, token = NULL, state = 'abandoned', reason = 'superseded' WHERE id = ?1",
+            "UPDATE login SET phase = 3, token = NULL, state = 'abandoned', reason = 'superseded'
+             WHERE id = ?1 AND token IS NOT NULL",
         )?
         .execute([login])?;
     }

@@ -10,7 +10,8 @@ use super::instance::{self, Instance};
 use super::kept::replace_own;
 use super::notice::{self, Kind as Notice};
 use super::staged::Staged;
-use super::{overrides, restore, rollback, schema};
+use super::{act, overrides, restore, rollback, schema};
+use crate::act::Deed;
 use crate::backup::Reader;
 use crate::clock::{HighWater, Moment};
 use crate::error::Error;
@@ -45,6 +46,7 @@ pub fn restore(
     backup: &Reader,
     keys: &KeyFile,
     keep_codes: bool,
+    by: Deed,
     now: Moment,
 ) -> Result<Placed, Error> {
     refuse_existing(layout)?;
@@ -72,14 +74,21 @@ pub fn restore(
     staging.sync_all()?;
     drop(staging);
     Staged::open(&layout.staging())?.is_of(&backup.header)?;
-    put(layout, &sealer, seen.max(backup.header.generation) + 1, keep_codes, backup.header.taken, now)
+    let generation = seen.max(backup.header.generation) + 1;
+    put(layout, &sealer, generation, &Copy { keep_codes, taken: backup.header.taken, by }, now)
 }
 
 /// Accepts the older database that lies in the place of the newer one.
 ///
 /// # Errors
 /// `InvalidArgument` where it is not older, `Unavailable` for what cannot be read or written.
-pub fn accept_older(layout: &Layout, keys: &KeyFile, keep_codes: bool, now: Moment) -> Result<Placed, Error> {
+pub fn accept_older(
+    layout: &Layout,
+    keys: &KeyFile,
+    keep_codes: bool,
+    by: Deed,
+    now: Moment,
+) -> Result<Placed, Error> {
     let meta = std::fs::symlink_metadata(&layout.state)?;
     become_owner((Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid())))?;
     layout.check_state_dir()?;
@@ -109,7 +118,7 @@ pub fn accept_older(layout: &Layout, keys: &KeyFile, keep_codes: bool, now: Mome
     for beside in layout.beside_database() {
         remove(&beside)?;
     }
-    put(layout, &sealer, next, keep_codes, 0, now)
+    put(layout, &sealer, next, &Copy { keep_codes, taken: 0, by }, now)
 }
 
 fn refuse_existing(layout: &Layout) -> Result<(), Error> {
@@ -192,16 +201,18 @@ fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// What is done with a copy.
+struct Copy {
+    keep_codes: bool,
+    /// When it was made, in seconds since 1970; 0 where nobody knows.
+    taken: i64,
+    /// Who puts it in place.
+    by: Deed,
+}
+
 /// Makes the staged copy safe and puts it in place. The instance file goes first: with it ahead, an older
 /// database is refused, and the whole can be done again.
-fn put(
-    layout: &Layout,
-    sealer: &Sealer,
-    generation: i64,
-    keep_codes: bool,
-    taken: i64,
-    now: Moment,
-) -> Result<Placed, Error> {
+fn put(layout: &Layout, sealer: &Sealer, generation: i64, copy: &Copy, now: Moment) -> Result<Placed, Error> {
     let staging = layout.staging();
     let mut db = Connection::open_with_flags(
         &staging,
@@ -222,9 +233,12 @@ fn put(
         None => sealer.usual_hash_key(),
     };
     // The log goes on where the copy ended, and logins that end here are in it.
-    let mut chain = Chain::open(&mut db, ChainKey::of(&hash_key), copied, &HighWater::default())?;
+    let clock = HighWater::default();
+    clock.raise(now.date);
+    let mut chain = Chain::open(&mut db, ChainKey::of(&hash_key), copied, &clock)?;
     let tx = db.transaction()?;
-    let placed = make_safe(&tx, keep_codes, taken, now)?;
+    let placed = make_safe(&tx, copy.keep_codes, copy.taken, now)?;
+    record(&tx, copy, copied, generation)?;
     tx.execute("UPDATE meta SET generation = ?1 WHERE id = 1", [generation])?;
     chain.seal(&tx, generation)?;
     tx.commit()?;
@@ -235,6 +249,23 @@ fn put(
     std::fs::rename(&staging, layout.database())?;
     File::open(&layout.state)?.sync_all()?;
     Ok(placed)
+}
+
+/// The log that is in place now says where it ended before, and who says that it goes on from there: what was
+/// logged since the copy was made is not in it.
+fn record(db: &Connection, copy: &Copy, copied: i64, generation: i64) -> Result<(), Error> {
+    let (logins, acts): (i64, i64) = db.query_row(
+        "SELECT (SELECT coalesce(max(id), 0) FROM login), (SELECT coalesce(max(id), 0) FROM act)",
+        [],
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    let of = match copy.taken {
+        0 => "an older copy".to_owned(),
+        taken => format!("a backup of {}", overrides::minute(db, taken)?),
+    };
+    let before = format!("a database that is lost, up to generation {}", generation - 1);
+    let after = format!("{of}, generation {copied}, which ends with login {logins} and act {acts}");
+    act::insert(db, &copy.by, &before, &after)
 }
 
 /// Takes what happened since for the worst.

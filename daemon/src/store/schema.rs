@@ -5,7 +5,7 @@
 
 use super::files::{self, Layout};
 use super::instance::{self, Instance};
-use super::{chain, rollback};
+use super::{ends, rollback};
 use crate::error::Error;
 use crate::random;
 use crate::seal::{INSTANCE_BYTES, Keys, MASTER_BYTES};
@@ -132,7 +132,7 @@ fn create_database(layout: &Layout, id: &[u8; INSTANCE_BYTES], keys: &Keys, now:
         "INSERT INTO meta (id, instance, generation, created, sealed_by) VALUES (1, ?1, 0, ?2, ?3)",
         (random::hex(id), now, keys.fingerprint()),
     )?;
-    chain::create(&tx, &keys.chain_key())?;
+    ends::create(&tx, &keys.chain_key())?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", latest())?;
     tx.commit()?;
@@ -172,6 +172,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "trusted_schema", "OFF")?;
     db.pragma_update(None, "secure_delete", "ON")?;
     db.pragma_update(None, "foreign_keys", "ON")?;
+    // Our own trigger lies in the temporary database, which needs no disk.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -1024)?;
     // A prepared statement keeps its plan whatever is bound to it; SQLite would plan joins anew for
     // each answer.

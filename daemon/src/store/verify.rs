@@ -1,18 +1,25 @@
 //! Proving the chains of the log, a page at a time: whether each row is what was written, and none is
 //! missing, added or in another place.
 
-use super::chain::{ACT, Head, LOGIN, act_mac, digest, link_mac, written};
-use super::worker::{Durability, Store};
+use super::act;
+use super::chain::read_act;
+use super::chain::{ACT, LOGIN, act_mac, digest, link_mac, written};
+use super::ends::{self, Head};
+use super::overrides::minute;
+use super::under_way::UnderWay;
+use super::worker::{Durability, Session, Store};
 use crate::error::Error;
-use crate::seal::{ChainKey, Keys};
-use countersign_protocol::manager::{Broken, Verified};
+use crate::seal::ChainKey;
+use countersign_protocol::manager::{Act, Broken, Verified};
 use rusqlite::{Connection, OptionalExtension};
-use std::sync::Arc;
 
 /// Rows that one transaction looks at.
 const AT_ONCE: u32 = 1000;
 /// Broken places that one page names; the rest is counted by looking again once these are mended.
 const NAMED: usize = 200;
+
+/// Rows of each kind that are looked at where the whole would take too long.
+const LOOKED_AT: i64 = 200;
 
 /// Where the proof stands: links, then logins, then acts.
 const LINKS: u32 = 0;
@@ -21,11 +28,33 @@ const ACTS: u32 = 2;
 /// What follows the last page.
 pub const DONE: u32 = 3;
 
+/// What became of a link that somebody noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// It is there.
+    Matched,
+    /// The log begins behind it.
+    Gone,
+    /// It should be there, and is not.
+    Absent,
+}
+
+impl Noted {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Gone => "gone",
+            Self::Absent => "absent",
+        }
+    }
+}
+
 struct Proof<'a> {
     db: &'a Connection,
-    key: ChainKey,
-    head: Head,
+    key: &'a ChainKey,
+    head: &'a Head,
     broken: Vec<Broken>,
+    placed: Vec<Act>,
 }
 
 impl Store {
@@ -34,39 +63,31 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn verify(
-        &self,
-        keys: Arc<Keys>,
-        (part, after): (u32, i64),
-        noted: Option<(i64, Vec<u8>)>,
-    ) -> Result<Verified, Error> {
-        self.run(Durability::Kill, move |db| {
-            let head = Head::read(db)?;
-            let rows = (head.links - head.first_link)
-                + (head.last_login - head.floor.max(head.accepted))
-                + (head.acts - head.first_act);
-            let mut proof = Proof { key: keys.chain_key(), head, db, broken: Vec::new() };
-            if (part, after) == (LINKS, 0) {
-                proof.ends();
-                if let Some((seq, mac)) = noted {
-                    proof.noted(seq, &mac)?;
-                }
-            }
-            let next = match part {
-                LINKS => proof.links(after)?,
-                LOGINS => proof.logins(after)?,
-                ACTS => proof.acts(after)?,
-                _ => None,
-            };
-            proof.broken.truncate(NAMED);
-            Ok(Verified {
-                part: if next.is_some() { part } else { (part + 1).min(DONE) },
-                after: next.unwrap_or(0),
-                rows: u64::try_from(rows).unwrap_or(0),
-                last: written(proof.head.links, &proof.head.link_mac),
-                accepted: proof.head.accepted,
-                broken: proof.broken,
-            })
+    pub async fn verify(&self, from: (u32, i64), noted: Option<(i64, Vec<u8>)>) -> Result<Verified, Error> {
+        // Between two transactions everything that was written has its link.
+        self.between(move |session: &mut Session| {
+            let chain =
+                session.chain.as_ref().ok_or_else(|| Error::unavailable("the log is not open yet"))?;
+            let (db, key, head) = (&session.db, &*chain.key, &chain.head);
+            prove(&mut Proof { db, key, head, broken: Vec::new(), placed: Vec::new() }, from, noted)
+        })
+        .await
+    }
+
+    /// What is broken at the ends of the log, looked at quickly: its last rows and all that is under way.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn log_trouble(&self) -> Result<Option<Broken>, Error> {
+        self.between(|session: &mut Session| {
+            let Some(chain) = &session.chain else { return Ok(None) };
+            let (db, key, head) = (&session.db, &*chain.key, &chain.head);
+            let mut proof = Proof { db, key, head, broken: Vec::new(), placed: Vec::new() };
+            proof.ends()?;
+            proof.links((head.links - LOOKED_AT).max(head.first_link))?;
+            proof.logins((head.last_login - LOOKED_AT).max(1))?;
+            proof.acts((head.acts - LOOKED_AT).max(head.first_act))?;
+            Ok(proof.broken.into_iter().next())
         })
         .await
     }
@@ -79,17 +100,58 @@ impl Store {
     pub async fn accept_log(&self) -> Result<(), Error> {
         self.run(Durability::Power, |db| {
             db.execute(
-                "UPDATE chain SET first_link = links, first_mac = link_mac, first_act = acts, first_act_mac = act_mac,
-                   last_login = max(last_login, (SELECT coalesce(max(id), 0) FROM login)),
-                   accepted = max(last_login, (SELECT coalesce(max(id), 0) FROM login)), broken = 0",
+                "UPDATE chain SET first_link = links, first_mac = link_mac,
+                   (acts, act_mac) = (SELECT max(c.acts, coalesce(max(a.id), 0)), coalesce(a.mac, c.act_mac)
+                                      FROM chain c LEFT JOIN act a ON a.id >= c.acts),
+                   last_login = max(last_login, (SELECT coalesce(max(id), 0) FROM login)), broken = 0",
+                [],
+            )?;
+            db.execute(
+                "UPDATE chain SET first_act = acts, first_act_mac = act_mac, accepted = last_login",
                 [],
             )?;
             // Links of nobody's row, or beyond the last, would be in the way of the next.
             db.execute("DELETE FROM link WHERE seq > (SELECT links FROM chain)", [])?;
+            ends::go_on_behind(db, &Head::read(db)?)?;
             Ok(())
         })
         .await
     }
+}
+
+fn prove(
+    proof: &mut Proof<'_>,
+    (part, after): (u32, i64),
+    noted: Option<(i64, Vec<u8>)>,
+) -> Result<Verified, Error> {
+    let head = proof.head;
+    let rows = head.links.saturating_sub(head.first_link)
+        + head.last_login.saturating_sub(head.floor.max(head.accepted))
+        + head.acts.saturating_sub(head.first_act);
+    let mut of_noted = "";
+    if (part, after) == (LINKS, 0) {
+        proof.ends()?;
+        if let Some((seq, mac)) = noted {
+            of_noted = proof.noted(seq, &mac)?.as_str();
+        }
+    }
+    let next = match part {
+        LINKS => proof.links(after)?,
+        LOGINS => proof.logins(after)?,
+        ACTS => proof.acts(after)?,
+        _ => None,
+    };
+    proof.broken.truncate(NAMED);
+    Ok(Verified {
+        part: if next.is_some() { part } else { (part + 1).min(DONE) },
+        after: next.unwrap_or(0),
+        rows: u64::try_from(rows).unwrap_or(0),
+        last: written(head.links, &head.link_mac),
+        accepted: head.accepted,
+        noted: of_noted.to_owned(),
+        placed: std::mem::take(&mut proof.placed),
+        broken: std::mem::take(&mut proof.broken),
+    })
 }
 
 impl Proof<'_> {
@@ -97,29 +159,33 @@ impl Proof<'_> {
         self.broken.push(Broken { what: what.into(), row: row.into(), id, why: why.into() });
     }
 
-    fn ends(&mut self) {
+    fn ends(&mut self) -> Result<(), Error> {
         if self.head.broken != 0 {
-            self.say(
-                "ends",
-                "log",
-                0,
-                "what the log begins and ends with was changed, or is from an older state",
+            let found = minute(self.db, self.head.broken)?;
+            let why = format!(
+                "found {found}: its ends, a login under way or a row that was to go was not what was written"
             );
+            self.say("ends", "log", 0, why);
         }
+        if UnderWay::read(self.db, self.key)?.tag(self.key)[..] != self.head.under_way[..] {
+            self.say("changed", "log", 0, "the logins under way are not what was written");
+        }
+        Ok(())
     }
 
-    /// A link that somebody noted is still there.
-    fn noted(&mut self, seq: i64, mac: &[u8]) -> Result<(), Error> {
-        if seq < self.head.first_link || seq == 0 {
-            return Ok(());
+    /// Whether a link that somebody noted is still there.
+    fn noted(&mut self, seq: i64, mac: &[u8]) -> Result<Noted, Error> {
+        if (1..self.head.first_link).contains(&seq) {
+            return Ok(Noted::Gone);
         }
         let found: Option<Vec<u8>> =
             self.db.query_row("SELECT mac FROM link WHERE seq = ?1", [seq], |r| r.get(0)).optional()?;
         let found = found.or_else(|| (seq == self.head.first_link).then(|| self.head.first_mac.clone()));
-        if found.as_deref() != Some(mac) {
-            self.say("missing", "link", seq, "the link that was noted is not in this log");
+        if found.as_deref() == Some(mac) {
+            return Ok(Noted::Matched);
         }
-        Ok(())
+        self.say("missing", "link", seq, "the link that was noted is not in this log");
+        Ok(Noted::Absent)
     }
 
     fn links(&mut self, after: i64) -> Result<Option<i64>, Error> {
@@ -152,7 +218,7 @@ impl Proof<'_> {
                     format!("links {} to {} are missing", last + 1, seq - 1),
                 );
                 // What it was tied to is gone: the chain is followed from here on.
-            } else if made != link_mac(&self.key, &mac, seq, login, &kept) {
+            } else if made != link_mac(self.key, &mac, seq, login, &kept) {
                 self.say(
                     "changed",
                     "link",
@@ -166,7 +232,7 @@ impl Proof<'_> {
             }
             match row.get::<_, Option<i64>>(21)? {
                 None => self.say("missing", "login", login, "the log has a link for it and no row"),
-                Some(link) if link == seq && digest(&self.key, row)?.as_slice() != kept => {
+                Some(link) if link == seq && digest(self.key, row)?.as_slice() != kept => {
                     self.say("changed", "login", login, "the row is not what was written");
                 }
                 Some(link) if link < seq && login > self.head.accepted => {
@@ -196,14 +262,15 @@ impl Proof<'_> {
             }
         }
         let mut statement = self.db.prepare_cached(
-            "SELECT l.id, l.phase, l.link, k.login FROM login l LEFT JOIN link k ON k.seq = l.link
+            "SELECT l.id, l.phase = 0 AND l.link = 0 AND l.token IS NOT NULL, k.login
+             FROM login l LEFT JOIN link k ON k.seq = l.link
              WHERE l.id > ?1 ORDER BY l.id LIMIT ?2",
         )?;
         let mut rows = statement.query((last, AT_ONCE))?;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
-            let (id, phase): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let (id, asked): (i64, bool) = (row.get(0)?, row.get(1)?);
             if id > last + 1 {
                 for missing in (last + 1..id).take(NAMED) {
                     self.say("missing", "login", missing, "the row is gone");
@@ -212,9 +279,9 @@ impl Proof<'_> {
             last = id;
             if id > self.head.last_login {
                 self.say("added", "login", id, "the row was not written by countersignd");
-            } else if row.get::<_, Option<i64>>(3)? != Some(id) && (phase != 0 || row.get::<_, i64>(2)? != 0)
-            {
-                self.say("added", "login", id, "the row has no link in the chain");
+            } else if !asked && row.get::<_, Option<i64>>(2)? != Some(id) {
+                let why = "the row has no link: it was added, or was under way while others were changed";
+                self.say("added", "login", id, why);
             }
         }
         if seen == AT_ONCE {
@@ -248,9 +315,13 @@ impl Proof<'_> {
                 for missing in (last + 1..id).take(NAMED) {
                     self.say("missing", "act", missing, "the record is gone");
                 }
-            } else if act_mac(&self.key, &mac, row)?.as_slice() != kept {
+            } else if act_mac(self.key, &mac, row)?.as_slice() != kept {
                 let what = if id > self.head.acts { "added" } else { "changed" };
                 self.say(what, "act", id, "the record is not what was written");
+            }
+            let done = read_act(row)?;
+            if act::PLACED.contains(&done.verb.as_str()) {
+                self.placed.push(done);
             }
             (last, mac) = (id, kept);
         }

@@ -257,7 +257,7 @@ pub(super) struct Session {
     /// The generation that it was opened with.
     generation: i64,
     /// `None` until the keys are known, which follow from what is in the database; nothing is written before.
-    chain: Option<Chain>,
+    pub(super) chain: Option<Chain>,
 }
 
 impl Session {

@@ -56,6 +56,19 @@ fn rpl_12_by_cp_it_is_detected_and_accepted_only_without_recovery_codes() {
     assert!(!void.passed(), "{void:?}");
     t.clock().shift(120);
     passes(&t, &alice);
+    says_what_was_put_in_place(&t, "AcceptOlder", "an older copy");
+}
+
+/// `log verify` holds, and says who put what in place: what was logged in between is not there.
+fn says_what_was_put_in_place(t: &Fixture, verb: &str, what: &str) {
+    let said = t.daemon.ctl().run(&["log", "verify", "--json"]).ok().json().remove(0);
+    let placed = said["restored"].as_array().and_then(|all| all.last()).unwrap_or_else(|| panic!("{said}"));
+    assert_eq!((placed["verb"].as_str(), placed["actor"].as_str()), (Some(verb), Some("root")), "{said}");
+    assert!(placed["after"].as_str().is_some_and(|after| after.starts_with(what)), "{said}");
+    let spoken = t.daemon.ctl().run(&["log", "verify"]).ok().stdout;
+    assert!(spoken.contains("root put a database in place while nothing ran"), "{spoken}");
+    let acts = t.daemon.ctl().run(&["log", "acts", "--verb", verb, "--json"]).ok().json();
+    assert!(!acts.is_empty());
 }
 
 #[test]
@@ -100,4 +113,5 @@ fn dat_03_a_backup_is_put_where_the_database_is_gone() {
     t.daemon.resume();
     t.clock().shift(120);
     passes(&t, &alice);
+    says_what_was_put_in_place(&t, "RestoreOffline", "a backup of 2");
 }

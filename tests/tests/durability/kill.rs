@@ -64,6 +64,9 @@ fn killed_at_each(calls: &[&str]) -> Vec<(String, Fate)> {
     }
     t.daemon.kill9();
     assert_whole_database(&mut t.daemon);
+    t.daemon.resume();
+    let proven = t.daemon.ctl().run(&["log", "verify"]);
+    assert_eq!(proven.code, Some(0), "a kill is no crime: {proven:?}");
     eprintln!("{} kills: {fates:?}", fates.len());
     fates
 }

@@ -178,7 +178,8 @@ CREATE INDEX act_by_actor ON act (actor_name, id);
 CREATE INDEX act_by_about ON act (about_name, id);
 
 -- Both ends of both chains, under a keyed hash with the generation, so that no older state of this row
--- fits. Logins up to floor were pruned; those up to accepted are not vouched for.
+-- fits. Logins up to floor were pruned; those up to accepted are not vouched for. under_way is a keyed hash
+-- of all logins that have a token. kept_to is the date that age is counted from, and when it was set.
 CREATE TABLE chain (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     links      INTEGER NOT NULL DEFAULT 0,
@@ -192,7 +193,11 @@ CREATE TABLE chain (
     act_mac    BLOB    NOT NULL DEFAULT x'',
     first_act  INTEGER NOT NULL DEFAULT 0,
     first_act_mac BLOB NOT NULL DEFAULT x'',
-    -- When this row was found not to fit, by the date that is never turned back; 0 is never.
+    under_way  BLOB    NOT NULL DEFAULT x'',
+    kept_to    INTEGER NOT NULL DEFAULT 0,
+    kept_boot  BLOB    NOT NULL DEFAULT x'',
+    kept_ms    INTEGER NOT NULL DEFAULT 0,
+    -- When the log was found not to be what was written, by the date that is never turned back; 0 is never.
     broken     INTEGER NOT NULL DEFAULT 0,
     mac        BLOB    NOT NULL DEFAULT x''
 ) STRICT;
