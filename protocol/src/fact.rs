@@ -34,3 +34,5 @@ pub const SKEW: &str = "skew";
 pub const BACKUP: &str = "backup";
 /// What a check of the database found, in `value`.
 pub const DAMAGE: &str = "damage";
+/// The log is not what was written: the first place that was found at its ends, in `value`.
+pub const LOG_BROKEN: &str = "log-broken";

@@ -36,6 +36,7 @@ pub(super) fn check(facts: &[Fact], services: &[Service], report: &mut Report) {
                 report.add(&text::SKEW, "", [text::skew(subject, value.parse().unwrap_or_default())]);
             }
             fact::BACKUP => report.add(&text::BACKUP_OLD, "", [backup(value)]),
+            fact::LOG_BROKEN => report.add(&text::LOG_BROKEN, "", [value]),
             fact::DAMAGE => report.add(&text::DAMAGE, "", [value]),
             // A newer daemon knows more than we do.
             _ => {}

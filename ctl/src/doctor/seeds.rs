@@ -119,6 +119,7 @@ fn adm_12_what_the_daemon_says_is_judged() {
         ((fact::CLOCK_BEHIND, "", "90000"), Some("clock-behind")),
         ((fact::BACKUP, "", "0"), Some("backup-old")),
         ((fact::DAMAGE, "", "row 3 missing"), Some("database-damaged")),
+        ((fact::LOG_BROKEN, "", "login 3 changed: the row is not what was written"), Some("log-broken")),
         (("of-a-newer-daemon", "", ""), None),
     ] {
         let found = host.look(&[], &[ALL, fact]);

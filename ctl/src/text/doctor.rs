@@ -71,6 +71,10 @@ findings! {
         "The database is damaged.",
         "What cannot be read denies; what is read wrong may do worse.",
         "cp -a /var/lib/countersign /root; countersignctl restore FILE --reason damaged";
+    LOG_BROKEN Problem "log-broken",
+        "The attempt log is not what was written.",
+        "Somebody may hide how they got in. Until it is accepted nothing old is removed.",
+        "countersignctl log verify; countersignctl log accept --reason TEXT";
     PROGRAM_MODE Problem "program-mode",
         "A program of ours can be changed by others than root.",
         "Whoever changes it decides who gets in.",

@@ -48,6 +48,8 @@ pub async fn facts(host: &Host) -> Result<Vec<Fact>, Error> {
     facts.extend(health.few_codes.iter().map(|(user, left)| one(fact::FEW_CODES, user, left.to_string())));
     facts.extend(health.locked.iter().map(|user| one(fact::LOCKED, user, "")));
     facts.extend(health.damage.map(|what| one(fact::DAMAGE, "", what)));
+    let odd = host.store.log_trouble().await?;
+    facts.extend(odd.map(|b| one(fact::LOG_BROKEN, "", format!("{} {} {}: {}", b.row, b.id, b.what, b.why))));
     if let Some(ahead) = common_skew(&health.skews) {
         facts.push(one(fact::SKEW, &health.skews.len().to_string(), ahead.to_string()));
     }
