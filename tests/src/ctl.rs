@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct Ctl {
     bus_address: String,
     uid: Option<u32>,
+    login_uid: Option<u32>,
 }
 
 /// What it printed and how it ended.
@@ -102,7 +103,7 @@ impl Ctl {
     /// As the test's own uid, on this bus.
     #[must_use]
     pub fn on(bus_address: &str) -> Self {
-        Self { bus_address: bus_address.to_owned(), uid: None }
+        Self { bus_address: bus_address.to_owned(), uid: None, login_uid: None }
     }
 
     /// As somebody else (root only).
@@ -116,6 +117,12 @@ impl Ctl {
     #[must_use]
     pub fn run(&self, args: &[&str]) -> CtlOutput {
         self.run_with(args, "")
+    }
+
+    /// The same typed in a session that this person logged in to, whoever they are by now.
+    #[must_use]
+    pub fn logged_in_as(&self, uid: u32) -> Self {
+        Self { login_uid: Some(uid), ..self.clone() }
     }
 
     /// Runs it to the end with this on standard input.
@@ -219,7 +226,16 @@ impl Ctl {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(crate::artifacts::ctl());
+        let mut command = match self.login_uid {
+            None => Command::new(crate::artifacts::ctl()),
+            Some(uid) => {
+                // The kernel lets it be set once, before anything else runs: as pam_loginuid does.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "echo \"$0\" >/proc/self/loginuid && exec \"$@\"", &uid.to_string()]);
+                shell.arg(crate::artifacts::ctl());
+                shell
+            }
+        };
         command.args(["--bus", &self.bus_address]).args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(uid) = self.uid {

@@ -319,6 +319,23 @@ fn adm_01_refused_attempts_are_in_the_journal_and_bounded() {
     assert!(!said.contains("\nforged"), "{said}");
 }
 
+/// Root by `sudo` is still who logged in.
+#[test]
+fn adm_01_an_act_says_who_logged_in_before_they_were_root() {
+    require_all!(File("/proc/self/loginuid"));
+    let t = Fixture::with_clock();
+    let _alice = t.daemon.enroll("alice");
+    let _ = t.daemon.ctl().logged_in_as(DAVE.uid).run(&["require", "alice"]).ok();
+    let act = acts(&t, &["--verb", "Require"]).remove(0);
+    assert_eq!(
+        (&act["actor_uid"], &act["loginuid"], &act["user"]),
+        (&0.into(), &DAVE.uid.into(), &"alice".into()),
+        "{act}"
+    );
+    let line = format!("act Require by-uid=\"0\" by=\"root\" loginuid=\"{}\"", DAVE.uid);
+    assert!(t.daemon.said().contains(&line), "{}", t.daemon.said());
+}
+
 /// The act and its record are one commit: where the record cannot be written, nothing is done.
 #[test]
 fn adm_01_without_a_record_nothing_is_done() {
