@@ -191,8 +191,8 @@ pub struct RestoredFactor {
     pub kind: String,
     /// The name the person gave it, or empty.
     pub name: String,
-    /// `returns`, `void` (recovery codes that work no more), `revoked` (removed since, and stays so) or
-    /// `refused`.
+    /// `returns`, `void` (recovery codes that work no more), `revoked` (removed since, and stays so),
+    /// `removed` (it was removed before the backup, and an older copy had brought it back) or `refused`.
     pub what: String,
     /// When it was confirmed, in seconds since 1970.
     pub created: i64,

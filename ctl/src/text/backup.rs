@@ -109,6 +109,8 @@ pub(crate) fn restore_fate(what: &str, dry_run: bool) -> &str {
         ("void", true) => "would be void",
         ("void", false) => "void",
         ("revoked", _) => "removed since, stays so",
+        ("removed", true) => "would go: removed before the backup",
+        ("removed", false) => "gone: removed before the backup",
         ("refused", _) => "cannot come back",
         (other, _) => other,
     }

@@ -42,6 +42,7 @@ mod replay;
 mod reset;
 mod restore;
 mod retention;
+mod revoke;
 mod rollback;
 mod schema;
 mod sessions;

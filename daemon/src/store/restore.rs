@@ -7,7 +7,7 @@
 use super::notice::{self, Kind as Notice};
 use super::staged::{Copied, Kept, KeptApp, KeptSet};
 use super::worker::{Durability, Store};
-use super::{enrollment, import, overrides, rekey};
+use super::{enrollment, import, overrides, rekey, revoke};
 use crate::clock::Moment;
 use crate::decide::overrides::Override;
 use crate::error::Error;
@@ -65,10 +65,11 @@ impl Store {
             report.people = u32::try_from(copied.people.len()).unwrap_or(u32::MAX);
             let before: u32 = db.query_row("SELECT count(*) FROM totp", [], |r| r.get(0))?;
             let of = overrides::minute(db, report.taken)?;
+            let removed = revoke::revoke(db, &copied, &how, &of, &mut report, now)?;
             for kept in &copied.people {
                 one(db, kept, &how, &of, &mut report, now)?;
             }
-            report.newer = before.saturating_sub(report.kept);
+            report.newer = before.saturating_sub(report.kept + removed);
             report.raised = raise_failures(db, &copied, how.dry_run)?;
             report.required = require(db, &copied, how.dry_run)?;
             if !how.dry_run {

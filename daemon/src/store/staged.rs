@@ -19,6 +19,8 @@ pub struct Copied {
     pub tallies: Vec<(String, String, u32, [u8; 16], i64, i64)>,
     /// uid, name, since when and until when they had time.
     pub graces: Vec<(u32, String, i64, i64)>,
+    /// What was removed before it was made: serials of authenticators, salts of sets of recovery codes.
+    pub gone: Vec<Vec<u8>>,
     /// Of whom a second factor was required by name.
     pub required: Vec<Override>,
     /// The latest date that was seen.
@@ -170,6 +172,7 @@ impl Staged {
             graces: all(db, "SELECT uid, name, began, until FROM grace", |r| {
                 Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
             })?,
+            gone: all(db, "SELECT serial FROM gone", |r| r.get(0))?,
             required: super::overrides::all(db)?
                 .into_iter()
                 .filter(|one| one.kind == Kind::Require)
