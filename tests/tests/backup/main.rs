@@ -2,6 +2,7 @@
 
 mod contents;
 mod copies;
+mod histories;
 mod keys;
 mod killed;
 mod lost;
