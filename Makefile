@@ -11,11 +11,12 @@ DESTDIR =
 
 STAGE = target/stage
 
-.PHONY: help build stage lint test demo generate fuzz bench deb rpm install uninstall
+.PHONY: help build stage lint test test-long demo generate fuzz bench deb rpm install uninstall
 help:
 	@echo 'make demo            try it: a real ssh login with a code, in private namespaces'
 	@echo 'make demo SCRIPT=1   the same, unattended'
 	@echo 'make test            install what is needed, lint, build, run every test'
+	@echo 'make test-long       what chance may find, for hours: odd calls, damaged databases, callers who hang up'
 	@echo 'make build           what is shipped, into $(STAGE)'
 	@echo 'make lint            formatting, clippy, dependencies, scripts, packaging'
 	@echo 'make generate        the manual and the description of the bus, after a change of either'
@@ -35,6 +36,10 @@ lint:
 
 test:
 	@scripts/as-root scripts/test
+
+# After `make test`, which builds what these need and runs each of them for some seconds.
+test-long:
+	@scripts/as-root env COUNTERSIGN_LONG=1 cargo nextest run --profile long -p countersign-tests -E 'test(inp_06) | test(inp_07) | test(prv_02)'
 
 demo:
 	@scripts/as-root scripts/demo $(if $(SCRIPT),--script)

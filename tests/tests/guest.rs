@@ -1,5 +1,8 @@
 //! The module as a guest in somebody's process: what it leaves behind, touches and costs.
 
+#[path = "guest/lies.rs"]
+mod lies;
+
 use countersign_tests::fake_bus::{self, Called, Does, FakeBus};
 use countersign_tests::faults::Strace;
 use countersign_tests::people::DAEMON_UID;

@@ -126,6 +126,18 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* The most memory that the process ever had. */
+static void peak(const char *when)
+{
+    char line[512];
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status && fgets(line, sizeof line, status))
+        if (!strncmp(line, "VmHWM:", 6))
+            fprintf(report, "peak %s %ld\n", when, atol(line + 6));
+    if (status)
+        fclose(status);
+}
+
 static void snapshot(const char *when)
 {
     copy_status(when);
@@ -165,6 +177,7 @@ int main(int argc, char **argv)
     /* libpam's own syslog(3) keeps a descriptor: it is there before we count. */
     openlog("host", LOG_NDELAY, LOG_AUTHPRIV);
     snapshot("before");
+    peak("before");
     for (int i = 0; i < times; i++) {
         log_in(argv[2], argv[3], argv[4], &auth, &account);
         fprintf(report, "login %d %d\n", auth, account);
@@ -178,6 +191,7 @@ int main(int argc, char **argv)
     }
     (void)!access("/the/last/login/is/over", F_OK);
     snapshot("after");
+    peak("after");
     fprintf(report, "environment reads %d\n", environment_reads);
     fflush(report);
     pid_t child = fork();
