@@ -1,6 +1,6 @@
 # Two commands for newcomers: `make demo` and `make test`. Recipes of more than a line are in scripts/.
 
-# Linux-PAM and the system bus look for their files below /usr, hence no /usr/local.
+# Another one, as /usr/local, works; what Linux-PAM, the bus and polkit read goes below /usr all the same.
 PREFIX = /usr
 SYSCONFDIR = /etc
 # Debian's zsh looks where packages may put completions, and nowhere else below /usr/share.

@@ -6,7 +6,7 @@
 //! and includes are the file's own. The person is nobody's name, to whom the daemon speaks as to anybody.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::commands::{command, run};
@@ -221,10 +221,23 @@ impl Drop for Trial {
     }
 }
 
-/// The package's, or the one beside this program where that was not installed.
+/// The package's; or the one below this program's own prefix (`make install PREFIX=`), or beside it where nothing
+/// is installed. Root runs it, so it must lie where nobody else could have put it.
 fn probe_program() -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok().map(|me| me.with_file_name("countersign-pam-probe"));
-    [Some(PathBuf::from(PROBE)), beside].into_iter().flatten().find(|path| path.is_file())
+    let me = std::env::current_exe().ok();
+    let prefix = me.as_deref().and_then(Path::parent).and_then(Path::parent);
+    let below = prefix.map(|prefix| prefix.join("libexec/countersign/countersign-pam-probe"));
+    let beside = me.as_deref().map(|me| me.with_file_name("countersign-pam-probe"));
+    let others = [below, beside].into_iter().flatten().filter(|path| is_roots(path));
+    std::iter::once(PathBuf::from(PROBE)).chain(others).find(|path| path.is_file())
+}
+
+/// Whether a file and every folder on the way to it can be changed by root alone.
+fn is_roots(path: &Path) -> bool {
+    path.ancestors().all(|part| {
+        fs::symlink_metadata(part)
+            .is_ok_and(|meta| !meta.is_symlink() && meta.uid() == 0 && meta.mode() & 0o022 == 0)
+    })
 }
 
 /// The module of these lines becomes another one; controls, jumps and includes stay.
@@ -305,6 +318,15 @@ mod tests {
         assert!(walk.code == 7 && walk.asked_for_code && walk.said == ["no"]);
         assert_eq!(read("hidden Password:\n"), None);
         assert_eq!(read("rubbish\ncode 0\n"), None);
+    }
+
+    #[test]
+    fn prv_11_a_probe_that_others_could_have_put_there_is_not_run() {
+        assert!(is_roots(Path::new("/usr/bin")));
+        // A link, a folder that everybody writes to, and what is not there.
+        assert!(!is_roots(Path::new("/proc/self/exe")));
+        assert!(!is_roots(&std::env::temp_dir().join("countersign-pam-probe")));
+        assert!(!is_roots(&std::env::temp_dir()));
     }
 
     #[test]
