@@ -347,6 +347,7 @@ struct ExplanationLine<'e> {
     certain: bool,
     walk: Vec<RulePart<'e>>,
     prompts: &'e [String],
+    meets: &'e str,
     at: Option<i64>,
     overridden: Option<OverrideLine<'e>>,
 }
@@ -375,6 +376,7 @@ pub(crate) fn explanation(user: &str, service: &str, from: &str, at: i64, said: 
         certain: said.certain,
         walk: walk.collect(),
         prompts: &said.prompts,
+        meets: &said.meets,
         at: unless_never(at),
         overridden: said.overridden.first().map(override_line),
     })

@@ -58,7 +58,7 @@ fn explain_as_json() {
          \"policy\":\"operators\",\"certain\":true,\"walk\":[\
          {\"policy\":\"robots\",\"status\":\"off\",\"result\":\"miss\",\"because\":\"person\"},\
          {\"policy\":\"operators\",\"status\":\"enforce\",\"result\":\"hit\",\"because\":\"\"}],\
-         \"prompts\":[\"Verification code: \"],\"at\":null,\"overridden\":null}\n"
+         \"prompts\":[\"Verification code: \"],\"meets\":\"code\",\"at\":null,\"overridden\":null}\n"
     );
 }
 

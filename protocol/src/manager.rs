@@ -360,6 +360,9 @@ pub struct Explanation {
     pub walk: Vec<Rule>,
     /// What this person would see after the first factor, line by line; empty is nothing.
     pub prompts: Vec<String>,
+    /// What that comes to: `nothing` (not asked), `code`, `enrollment` (a factor is set up in the login), `later`
+    /// (let in until a date) or `refusal`.
+    pub meets: String,
     /// What an administrator decided of this very person, which comes before the policies: none or one.
     pub overridden: Vec<Override>,
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan.rs, sshd.rs, profile.rs   what would change, made in a copy of the host's stacks (trial.rs)
-//! judge.rs, trial.rs             whether anybody could still log in; the copy tried by the real libpam
+//! judge.rs, people.rs, trial.rs  whether anybody could still log in; the copy tried by the real libpam
 //! record.rs, timer.rs            noted on disk, and a way back armed, before anything changes
 //! files.rs                       all files at once, or none
 //! confirm.rs                     kept, once somebody has logged in with a code
@@ -18,6 +18,7 @@ mod host;
 mod journal;
 mod judge;
 mod lines;
+mod people;
 mod plan;
 mod profile;
 mod record;
@@ -33,6 +34,7 @@ use countersign_protocol::manager::{ManagerProxy, WhichLogins};
 
 use self::files::{Wanted, replace_all};
 use self::host::Host;
+use self::judge::Question;
 use self::plan::{Hopeless, Planned};
 use self::record::{ALL, Change, Pending, Record, Records, boot_clock};
 use self::report::Told;
@@ -82,6 +84,8 @@ struct Item {
     told: Told,
     reload_sshd: bool,
     profile: bool,
+    /// What sshd would do, where this changes a service of its own.
+    ssh: Option<sshd::Ways>,
 }
 
 /// What needs no daemon to be refused.
@@ -159,6 +163,7 @@ fn plan_all(host: &Host, trial: &Trial, args: &Enable) -> Result<Vec<Item>, Fail
         item.profile = true;
         item.after_first_factor = true;
         item.told.already = item.changes.is_empty().then(|| "pam-auth-update".to_owned());
+        item.ssh = sshd::Ways::now();
         return Ok(vec![item]);
     }
     let mut items: Vec<Item> = Vec::new();
@@ -193,6 +198,7 @@ fn plan_one(host: &Host, trial: &Trial, service: &str, args: &Enable) -> Result<
         item.changes.extend(plan.change);
         item.told.notes.extend(plan.notes);
         item.told.problems.extend(plan.problems);
+        item.ssh = Some(plan.ways);
     }
     Ok(item)
 }
@@ -206,6 +212,7 @@ impl Item {
             told: Told::default(),
             reload_sshd: false,
             profile: false,
+            ssh: None,
         }
     }
 
@@ -234,7 +241,13 @@ async fn inspect(
         if item.profile && !people.contains(&&*service) {
             continue;
         }
-        let judged = facts.judge(manager, &service, after_key, item.after_first_factor).await?;
+        let question = Question {
+            service: &service,
+            after_key,
+            after_first_factor: item.after_first_factor,
+            ssh: item.ssh.as_ref().filter(|_| service == sshd::SERVICE),
+        };
+        let judged = facts.judge(manager, &question).await?;
         // Whom policy leaves alone at one of many services is no mistake.
         if !item.profile || judged.asks_strangers {
             item.told.problems.extend(judged.problems);

@@ -34,6 +34,15 @@ pub(super) struct Plan {
     pub(super) change: Option<Change>,
     pub(super) notes: Vec<String>,
     pub(super) problems: Vec<String>,
+    /// What sshd would do then, for each person.
+    pub(super) ways: Ways,
+}
+
+/// sshd asked for what would hold for somebody, `Match` blocks and all.
+pub(super) struct Ways {
+    sshd: PathBuf,
+    /// The configuration as it would be; without one, as it is.
+    candidate: Option<Candidate>,
 }
 
 /// One line of sshd's configuration, in the order in which sshd reads it.
@@ -55,19 +64,28 @@ impl Line {
 }
 
 /// What sshd would do.
-struct Effective {
-    methods: String,
-    kbd: bool,
-    pam: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Effective {
+    /// `AuthenticationMethods`.
+    pub(super) methods: String,
+    /// `KbdInteractiveAuthentication`.
+    pub(super) kbd: bool,
+    /// `UsePAM`.
+    pub(super) pam: bool,
+    /// `PubkeyAuthentication`.
+    pub(super) keys: bool,
+    /// `AuthorizedKeysFile`, patterns as written.
+    pub(super) keys_file: String,
+    /// `PermitRootLogin`.
+    pub(super) root_login: String,
 }
 
-/// A connection that no `Match` block is about. Without one sshd says nothing where there is a block about its
+/// A connection that only a `Match` block about people is about. Without one sshd says nothing where there is a block about its
 /// own address or port.
-const SOMEBODY: &str = "user=nobody,host=host.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22";
+const SOMEWHERE: &str = "host=host.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22";
 
 /// Plans the drop-in and judges what sshd makes of it, without changing anything.
 pub(super) fn plan(host: &Host, after_key: bool) -> Result<Plan, String> {
-    let mut plan = Plan { change: None, notes: Vec::new(), problems: Vec::new() };
     let Some(sshd) = find("sshd") else { return Err(text::NO_SSHD.to_owned()) };
     let main = PathBuf::from(CONFIG);
     let mut lines = Vec::new();
@@ -79,18 +97,53 @@ pub(super) fn plan(host: &Host, after_key: bool) -> Result<Plan, String> {
     let has_include =
         host.real(DROP_IN).parent().is_some_and(Path::is_dir) && includes_drop_ins(host, &main)?;
     let methods = if after_key { WITH_KEY } else { WITH_PASSWORD };
-    let candidate = Candidate::new(host, has_include.then_some(&after.bytes))?;
-    let effective = candidate.effective(&sshd)?;
-    if has_include && before.as_ref() != Some(&after) {
-        plan.change = Some(Change { path: DROP_IN.into(), before, after: Some(after) });
-    } else if !has_include {
-        plan.notes.push(text::sshd_no_include(CONFIG));
-    }
-    plan.judge(&effective, methods, &lines);
+    let ways = Ways { sshd, candidate: Some(Candidate::new(host, has_include.then_some(&after.bytes))?) };
+    let mut found = Found::default();
+    found.judge(&ways.effective(None)?, methods, &lines);
     for line in lines.iter().filter(|line| line.under.is_some()) {
-        plan.judge_match(line);
+        found.judge_match(line);
     }
-    Ok(plan)
+    if !has_include {
+        found.notes.insert(0, text::sshd_no_include(CONFIG));
+    }
+    let changes = has_include && before.as_ref() != Some(&after);
+    let change = changes.then(|| Change { path: DROP_IN.into(), before, after: Some(after) });
+    Ok(Plan { change, notes: found.notes, problems: found.problems, ways })
+}
+
+impl Ways {
+    /// sshd as it is; `None` where there is none.
+    pub(super) fn now() -> Option<Self> {
+        Some(Self { sshd: find("sshd")?, candidate: None })
+    }
+
+    /// What would hold for somebody, wherever they come from.
+    pub(super) fn of(&self, user: &str) -> Result<Effective, String> {
+        self.effective(Some(user))
+    }
+
+    fn effective(&self, user: Option<&str>) -> Result<Effective, String> {
+        let mut ask = command(&self.sshd);
+        ask.arg("-T");
+        if let Some(candidate) = &self.candidate {
+            ask.arg("-f").arg(candidate.folder.join("sshd_config"));
+        }
+        // A name with a comma could not be asked for; what holds for all does for them.
+        let user = user.filter(|user| !user.contains([',', '='])).unwrap_or("nobody");
+        ask.args(["-C", &format!("user={user},{SOMEWHERE}")]);
+        let ended = run(&mut ask)?;
+        if !ended.success {
+            return Err(text::sshd_broken(&safe(ended.err.trim())));
+        }
+        Ok(effective(&ended.out))
+    }
+}
+
+/// What was found about sshd.
+#[derive(Default)]
+struct Found {
+    notes: Vec<String>,
+    problems: Vec<String>,
 }
 
 fn content(after_key: bool) -> String {
@@ -104,7 +157,7 @@ fn content(after_key: bool) -> String {
     )
 }
 
-impl Plan {
+impl Found {
     /// What holds for everybody whom no `Match` block meets.
     fn judge(&mut self, effective: &Effective, wanted: &str, lines: &[Line]) {
         let first = |keyword: &str| {
@@ -153,7 +206,7 @@ impl Plan {
     }
 }
 
-fn asks_pam(method: &str) -> bool {
+pub(super) fn asks_pam(method: &str) -> bool {
     matches!(method, "keyboard-interactive" | "keyboard-interactive:pam")
 }
 
@@ -180,15 +233,6 @@ impl Candidate {
         fs::write(folder.join("sshd_config"), made).map_err(failed)?;
         Ok(candidate)
     }
-
-    fn effective(&self, sshd: &Path) -> Result<Effective, String> {
-        let ended =
-            run(command(sshd).args(["-T", "-C", SOMEBODY, "-f"]).arg(self.folder.join("sshd_config")))?;
-        if !ended.success {
-            return Err(text::sshd_broken(&safe(ended.err.trim())));
-        }
-        Ok(effective(&ended.out))
-    }
 }
 
 impl Drop for Candidate {
@@ -209,6 +253,9 @@ fn effective(printed: &str) -> Effective {
         kbd: value(&["kbdinteractiveauthentication", "challengeresponseauthentication"])
             .is_some_and(|value| value == "yes"),
         pam: value(&["usepam"]).is_some_and(|value| value == "yes"),
+        keys: value(&["pubkeyauthentication"]).is_none_or(|value| value == "yes"),
+        keys_file: value(&["authorizedkeysfile"]).unwrap_or_else(|| ".ssh/authorized_keys".to_owned()),
+        root_login: value(&["permitrootlogin"]).unwrap_or_default(),
     }
 }
 

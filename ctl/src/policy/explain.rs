@@ -113,6 +113,7 @@ mod tests {
             certain: !walk.iter().any(|rule| rule.applies == "may"),
             walk,
             prompts: prompts.iter().map(|prompt| (*prompt).to_owned()).collect(),
+            meets: "code".into(),
             overridden: vec![],
         }
     }

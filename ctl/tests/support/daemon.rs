@@ -130,6 +130,7 @@ pub fn explanation() -> Explanation {
         certain: true,
         walk: vec![rule("robots", "miss", "person", "off"), rule("operators", "hit", "", "enforce")],
         prompts: vec!["Verification code: ".into()],
+        meets: "code".into(),
         overridden: vec![],
     }
 }

@@ -72,9 +72,10 @@ pub async fn explain(
         Some(uid) => Reach::of(host, &force, &decision, uid, user).await?,
         None => Reach::None,
     };
-    let prompts = match (&decision, has_codes || reach.is_factor()) {
+    let (prompts, meets) = match (&decision, has_codes || reach.is_factor()) {
         (Decision::Required(terms) | Decision::RequiredIfEnrolled(terms), true) => {
-            by_mail(&force, terms, &reach, has_app).into_iter().chain([text::PROMPT.to_owned()]).collect()
+            let mail = by_mail(&force, terms, &reach, has_app).into_iter();
+            (mail.chain([text::PROMPT.to_owned()]).collect(), "code")
         }
         (Decision::Required(terms), false) => {
             let resolved = uid.filter(|_| matches!(person.resolution, Resolution::Found(_)));
@@ -84,7 +85,7 @@ pub async fn explain(
             };
             newcomer(terms, resolved, user, arrival, help, then)
         }
-        _ => vec![],
+        _ => (vec![], "nothing"),
     };
     Ok(Explanation {
         decision: word.into(),
@@ -92,6 +93,7 @@ pub async fn explain(
         certain,
         walk: walk.iter().map(rule).collect(),
         prompts,
+        meets: meets.into(),
         overridden: overridden.iter().map(|one| shown(one, then)).collect(),
     })
 }
@@ -110,7 +112,7 @@ fn by_mail(force: &InForce, terms: &Terms, reach: &Reach, has_app: bool) -> Opti
     Some(said)
 }
 
-/// What somebody without a factor sees, by the same decision that begins their login.
+/// What somebody without a factor sees, by the same decision that begins their login, and what that comes to.
 fn newcomer(
     terms: &Terms,
     uid: Option<u32>,
@@ -118,12 +120,18 @@ fn newcomer(
     arrival: Arrival,
     help: Option<&str>,
     then: Moment,
-) -> Vec<String> {
+) -> (Vec<String>, &'static str) {
     let who = Newcomer { terms, uid, talk: true, invited: arrival.invited, grace_began: arrival.grace_began };
     let left = |until: i64| Later { until, left: until - then.date };
     let refused = |command| text::not_enrolled(command, user, help);
     let command = if may_enroll(terms, uid.unwrap_or(0)) { "invite" } else { "enroll" };
-    let (messages, prompt) = match enrolling::open(&who, then) {
+    let opening = enrolling::open(&who, then);
+    let meets = match &opening {
+        Opening::Neutral | Opening::NeedsAdmin | Opening::NeedsInvitation => "refusal",
+        Opening::Grace { .. } => "later",
+        Opening::Ask { .. } => "enrollment",
+    };
+    let (messages, prompt) = match opening {
         Opening::Neutral | Opening::NeedsAdmin => (refused("enroll"), None),
         Opening::NeedsInvitation => (refused("invite"), None),
         Opening::Grace { until } => (vec![text::enrolling::grace(left(until), command, user)], None),
@@ -137,7 +145,7 @@ fn newcomer(
         }
     };
     let prompt = prompt.map(|asking| text::enrolling::prompt(asking, 0));
-    messages.into_iter().map(|(_, text)| text.trim().to_owned()).chain(prompt).collect()
+    (messages.into_iter().map(|(_, text)| text.trim().to_owned()).chain(prompt).collect(), meets)
 }
 
 fn rule(met: &Met<'_>) -> Rule {

@@ -9,6 +9,7 @@ mod enable;
 mod events;
 mod hardening;
 mod life;
+mod lockout;
 mod logins;
 mod missing;
 mod odd;

@@ -12,10 +12,10 @@ fn host(name: &str, files: &[(&str, &str)]) -> Host {
     Host::below(root)
 }
 
-fn plan_with(printed: &str, host: &Host) -> Plan {
+fn plan_with(printed: &str, host: &Host) -> Found {
     let mut lines = Vec::new();
     read_lines(host, Path::new(CONFIG), &mut None, 0, &mut lines).expect("readable");
-    let mut plan = Plan { change: None, notes: Vec::new(), problems: Vec::new() };
+    let mut plan = Found::default();
     plan.judge(&effective(printed), WITH_PASSWORD, &lines);
     for line in lines.iter().filter(|line| line.under.is_some()) {
         plan.judge_match(line);

@@ -116,6 +116,30 @@ pub(crate) fn nobody_could(service: &str, names: &[String], after_key: bool) -> 
     )
 }
 
+pub(crate) fn administrators_out(service: &str, names: &[String], after_key: bool) -> String {
+    let lack = if after_key { "a key, and a factor" } else { "a password, and a factor" };
+    let ssh = match service {
+        "sshd" if after_key => "\nRoot needs PermitRootLogin yes, too",
+        "sshd" => "\nFor keys without passwords there is --after-key; root needs PermitRootLogin yes",
+        _ => "",
+    };
+    format!(
+        "nobody who administers this host could log in to {service} any more. These can now:\n\
+         {}. One of them needs {lack}:\n\
+         countersignctl enroll NAME{ssh}",
+        some(names)
+    )
+}
+
+pub(crate) fn keys_alone(names: &[String], after_key: bool) -> String {
+    let why = if after_key {
+        "PermitRootLogin keeps root from typing anything"
+    } else {
+        "there is no password to type behind the key, or\nPermitRootLogin keeps root from it"
+    };
+    format!("these come by key alone, and cannot log in to sshd any more: {}\n({why})", some(names))
+}
+
 pub(crate) fn nobody_could_confirm(service: &str) -> String {
     format!(
         "of the people known here policy asks none at {service}, so nobody could confirm the\n\
