@@ -131,6 +131,10 @@ fn look(host: &Host, record: &Record, logins: &[Login]) -> Found {
     through.find(proof).map_or(Found::Nearest(newest), |login| Found::Proof(login.id))
 }
 
+fn shown(record: &Record) -> &str {
+    if record.service == ALL { "all" } else { &record.service }
+}
+
 fn keep(host: &Host, record: &Record) -> Result<(), Failure> {
     let records = Records::lock(host).map_err(Failure::failed)?;
     // The timer may have been faster.
@@ -143,6 +147,63 @@ fn keep(host: &Host, record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
-fn shown(record: &Record) -> &str {
-    if record.service == ALL { "all" } else { &record.service }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(id: i64, user: &str, service: &str, state: &str, confirmed: bool) -> Login {
+        let (source, program) = ("192.0.2.1".to_owned(), service.to_owned());
+        Login {
+            id,
+            user: user.into(),
+            uid: 1000,
+            ruser: String::new(),
+            service: service.into(),
+            program,
+            tty: String::new(),
+            source,
+            policy: "staff".into(),
+            state: state.into(),
+            factor: String::new(),
+            reason: String::new(),
+            started: 1,
+            tries: 1,
+            last_try: 2,
+            confirmed,
+        }
+    }
+
+    /// What a change of sshd, made after login 7, finds in this log.
+    fn found(logins: &[Login]) -> Found {
+        let record = Record::new("sshd", "00ff".into(), 7, None);
+        look(&Host::below("/nonexistent"), &record, logins)
+    }
+
+    #[test]
+    fn only_a_confirmed_login_with_a_code_by_this_service_after_the_change_is_a_proof() {
+        for (why, logins) in [
+            ("nothing", vec![]),
+            ("before the change", vec![login(7, "alice", "sshd", "verified", true)]),
+            ("another service", vec![login(8, "alice", "sudo", "verified", true)]),
+            ("refused by the account phase", vec![login(8, "alice", "sshd", "verified", false)]),
+            ("somebody whom policy leaves alone", vec![login(8, "carol", "sshd", "skipped", true)]),
+            ("report only", vec![login(8, "carol", "sshd", "would-ask", true)]),
+            ("a wrong code", vec![login(8, "alice", "sshd", "denied", true)]),
+            ("still asked", vec![login(8, "alice", "sshd", "asked", false)]),
+            (
+                "one of each",
+                vec![
+                    login(9, "carol", "sshd", "skipped", true),
+                    login(8, "alice", "sshd", "verified", false),
+                    login(8, "alice", "sudo", "verified", true),
+                ],
+            ),
+        ] {
+            assert!(matches!(found(&logins), Found::Nearest(_)), "{why}");
+        }
+        for state in ["verified", "enrolled"] {
+            let logins = [login(9, "carol", "sshd", "skipped", true), login(8, "alice", "sshd", state, true)];
+            assert!(matches!(found(&logins), Found::Proof(8)), "{state}");
+        }
+    }
 }

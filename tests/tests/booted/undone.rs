@@ -1,7 +1,7 @@
 //! The way back on a host in trouble: files that are none any more, a full disk, an edit in the last moment.
 
-use crate::enable::{AT_LOGIN, files, host, refused};
-use crate::require_boot;
+use crate::enable::{AT_LOGIN, files, host, listening, refused, try_ssh};
+use crate::{PASSWORD, enroll, require_boot};
 
 #[test]
 fn avl_12_one_file_that_cannot_go_back_keeps_nobody_from_the_others_and_is_tried_again() {
@@ -33,7 +33,7 @@ fn avl_12_one_file_that_cannot_go_back_keeps_nobody_from_the_others_and_is_tried
 }
 
 #[test]
-fn an_edit_in_the_last_moment_is_not_lost() {
+fn hosts_unlike_others_an_edit_in_the_last_moment_another_prefix_and_an_sshd_without_drop_ins() {
     require_boot!();
     let host = host(AT_LOGIN);
     let before = files(&host);
@@ -49,4 +49,39 @@ fn an_edit_in_the_last_moment_is_not_lost() {
     assert_eq!(files(&host), before, "the drop-in neither");
     host.ok("test -z \"$(ls -A /etc/countersign/enabled.d)\"");
     host.ok("! systemctl is-active --quiet 'countersign-rollback-*.timer'");
+
+    // As `make install PREFIX=/usr/local` lays them.
+    host.ok("install -D /usr/bin/countersignctl /usr/local/bin/countersignctl && \
+         install -D -t /usr/local/libexec/countersign /usr/libexec/countersign/countersign-pam-probe && \
+         rm /usr/libexec/countersign/countersign-pam-probe");
+    let missing = refused(&host, "countersignctl enable sshd --dry-run", 1);
+    assert!(missing.contains("countersign-pam-probe is missing"), "{missing}");
+    host.ok("/usr/local/bin/countersignctl enable sshd --dry-run");
+    host.ok("chmod g+w /usr/local/libexec/countersign");
+    let others = refused(&host, "/usr/local/bin/countersignctl enable sshd --dry-run", 1);
+    assert!(others.contains("countersign-pam-probe is missing"), "others could have put it there: {others}");
+    host.ok("chmod g-w /usr/local/libexec/countersign");
+
+    // No drop-ins are read: the lines of PAM are there, and a key alone is refused by the account line.
+    host.ok("sed -i 's/^Include/#&/; s/^KbdInteractive.*/KbdInteractiveAuthentication yes/' /etc/ssh/sshd_config && systemctl reload ssh");
+    let before = files(&host);
+    let alice = enroll(&host, "alice");
+    host.ok("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && install -d -o alice -m 700 ~alice/.ssh && install -o alice -m 600 /root/.ssh/id_ed25519.pub ~alice/.ssh/authorized_keys");
+    let batch = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no alice@127.0.0.1 true";
+    listening(&host);
+    host.ok(batch);
+    let noted = host.ok("/usr/local/bin/countersignctl enable sshd");
+    assert!(
+        noted.contains("note: sshd gets no drop-in, since /etc/ssh/sshd_config does not include"),
+        "{noted}"
+    );
+    assert!(noted.contains("Whoever needs a code and comes with a key is"), "{noted}");
+    let key = refused(&host, batch, 255);
+    assert!(key.contains("PubkeyAuthentication") || key.contains("key"), "why, and what to do: {key}");
+    host.ok("mv /root/.ssh/id_ed25519 /root/");
+    let (entered, shown) = try_ssh(&host, "alice", &[PASSWORD, &alice.fresh_code()]);
+    assert!(entered && shown.contains("in-as-alice"), "{shown}");
+    host.ok("countersignctl confirm");
+    host.ok("countersignctl disable sshd --yes");
+    assert_eq!(files(&host), before);
 }

@@ -74,6 +74,19 @@ fn byp_11_every_line_that_is_shipped_or_shown_refuses_without_the_module() {
     assert!(lines > 3, "{lines} lines only: is this looking in the right place?");
 }
 
+/// What `enable` writes is composed in its source, so that is where it is looked for: in the texts of plan.rs.
+#[test]
+fn byp_11_every_line_that_enable_composes_refuses_without_the_module() {
+    let source = std::fs::read_to_string(source_root().join("ctl/src/enable/plan.rs")).expect("readable");
+    let texts = source.split('"').skip(1).step_by(2);
+    let lines: Vec<&str> = texts.filter(|text| text.contains("pam_countersign.so")).collect();
+    assert!(lines.len() >= 3, "{lines:?}: is this looking in the right place?");
+    for line in lines {
+        assert!(line.starts_with("auth ") || line.starts_with("account "), "{line}");
+        assert_eq!(weak(line), None, "{line}");
+    }
+}
+
 #[test]
 fn byp_11_the_scan_sees_what_it_is_for() {
     for line in [

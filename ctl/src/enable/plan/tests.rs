@@ -315,3 +315,34 @@ fn a_way_around_is_a_problem() {
     let (plan, _) = tree.plan("sshd", false);
     assert!(plan.problems.is_empty(), "a required refusal stays: {:?}", plan.problems);
 }
+
+#[test]
+fn lines_that_go_on_and_a_last_line_without_an_end() {
+    let fedora = fedora();
+    let sudo = fedora.0.real("/etc/pam.d/sudo");
+    let own = "auth include \\\n# why\n  system-auth\naccount include system-auth";
+    fs::write(&sudo, own).expect("ours");
+    let (plan, made) = fedora.plan("sudo", false);
+    assert!(plan.problems.is_empty(), "{:?}", plan.problems);
+    assert!(
+        made.starts_with(
+            "#countersign-was# auth include \\\n#countersign-was# # why\n#countersign-was#   system-auth\n\
+             auth       substack     system-auth # instead of the line above, for pam_countersign\n"
+        ) && made.ends_with("account include system-auth"),
+        "{made}"
+    );
+    assert_eq!(super::super::lines::without_ours(made.as_bytes()).as_deref(), Some(own.as_bytes()));
+}
+
+/// libpam takes the carriage return for a part of the last word, so such a file lets nobody in before and after.
+#[test]
+fn lines_that_end_as_on_windows_are_no_stack() {
+    let debian = debian();
+    fs::write(debian.0.real("/etc/pam.d/sshd"), DEBIAN_SSHD.replace('\n', "\r\n")).expect("ours");
+    let trial = Trial::new(&debian.0).expect("a copy");
+    match plan(&debian.0, &trial, "sshd", false) {
+        Err(Hopeless::Refused(_)) => {}
+        Ok(Planned::Change(plan)) => assert!(!plan.problems.is_empty()),
+        other => panic!("{:?}", other.err()),
+    }
+}
