@@ -56,7 +56,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Enable(args) => enable::refuse_early(args)?,
         Verb::Confirm(_) => enable::confirm::refuse_early()?,
         // For the moment when there is no daemon.
-        Verb::Disable(args) => return enable::disable::run(args),
+        Verb::Disable(args) => return enable::disable::run(&cli.bus, args),
         Verb::ReadOwn { file } => return import::read_own(file),
         Verb::Complete { words } => return complete::run(words, &cli.bus),
         Verb::Policy(PolicyVerb::Explain(_) | PolicyVerb::Impact(_))
@@ -111,9 +111,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Import(verb) => import::run(&manager, verb).await,
         Verb::ReadOwn { file } => import::read_own(&file),
         Verb::Complete { words } => complete::run(&words, &cli.bus),
-        Verb::Enable(args) => enable::run(&manager, args).await,
-        Verb::Confirm(args) => enable::confirm::run(&manager, args).await,
-        Verb::Disable(args) => enable::disable::run(&args),
+        Verb::Enable(args) => enable::run(&manager, &cli.bus, args).await,
+        Verb::Confirm(args) => enable::confirm::run(&manager, &cli.bus, args).await,
+        Verb::Disable(args) => enable::disable::run(&cli.bus, &args),
         Verb::Invite(args) => invite::run(&manager, args).await,
         Verb::Rename(args) => factors::rename(&manager, args).await,
         Verb::Remove(args) => factors::remove(&manager, args).await,

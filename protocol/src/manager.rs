@@ -12,6 +12,7 @@
 //! VerifyLog((ux) from, s noted)                  -> verified     a page; noted is empty or a link such as 12:0a1b...
 //! Metrics()                                      -> a sample
 //! AcceptLog(s reason)                                            what VerifyLog finds broken now is accepted
+//! NoteAct(s verb, s before, s after, s reason)                   what root's tool did to this host by itself
 //! Enroll(s user, s name, s proof, s invitation)  -> (sssss)      enrollment, uri, secret, issuer, account
 //! ConfirmEnrollment(s enrollment, ay code)       -> as           the recovery codes, shown this once
 //! CancelEnrollment(s enrollment)
@@ -627,6 +628,10 @@ pub struct Broken {
     pub why: String,
 }
 
+/// What `countersignctl` does to a host by itself, and has the daemon record: a service asks from now on, it
+/// was confirmed, it does not ask any more, and it does not because nobody confirmed it.
+pub const NOTED_VERBS: [&str; 4] = ["EnableService", "ConfirmService", "DisableService", "RollBackService"];
+
 /// The client side of `Manager`.
 #[cfg(feature = "client")]
 #[zbus::proxy(
@@ -726,6 +731,9 @@ pub trait Manager {
     fn overrides(&self) -> zbus::Result<Vec<Override>>;
     /// Takes the wall clock for right although a later date was seen; returns by how many seconds later.
     fn accept_clock(&self) -> zbus::Result<i64>;
+    /// Records what root's tool did to this host without the daemon: a verb of [`NOTED_VERBS`], how it was
+    /// before and after, and why.
+    fn note_act(&self, verb: &str, before: &str, after: &str, reason: &str) -> zbus::Result<()>;
     /// Takes over an authenticator of another program; `add`: also where the person has one already.
     /// Gives whether it is new, and how many of its scratch codes were taken.
     fn import_factor(

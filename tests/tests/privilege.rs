@@ -71,7 +71,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 50] = [
+const TABLE: [(&str, &str, &str); 51] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -81,6 +81,7 @@ const TABLE: [(&str, &str, &str); 50] = [
     ("Manager", "AcceptLog", "Root"),
     ("Manager", "Acts", r#"Action("view-log")"#),
     ("Manager", "FollowLog", r#"SelfOr("view-log")"#),
+    ("Manager", "NoteAct", "Root"),
     ("Manager", "Metrics", r#"Action("view-log")"#),
     ("Manager", "VerifyLog", r#"Action("view-log")"#),
     ("Manager", "ApproveReset", r#"Other("approve-reset")"#),
@@ -175,6 +176,7 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "Check" => with!((about, "sshd", "192.0.2.1")),
         "Abandon" | "CancelEnrollment" => with!(NO_ID),
         "HostStatus" | "Metrics" | "Overrides" | "AcceptClock" | "Doctor" => with!(()),
+        "NoteAct" => with!(("EnableService", "a test", "a test", "")),
         "PreviewEmail" => with!(("", "code")),
         "Status" | "Forget" => with!(about),
         "ExplainPolicy" => with!((about, "sshd", "192.0.2.1", 0i64)),

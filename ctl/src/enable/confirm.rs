@@ -6,6 +6,7 @@ use countersign_protocol::manager::{Login, ManagerProxy, WhichLogins};
 use serde::Serialize;
 
 use super::host::Host;
+use super::journal::Deed;
 use super::record::{ALL, Record, Records};
 use super::{journal, plan, timer};
 use crate::cli::Confirm;
@@ -40,8 +41,8 @@ pub(crate) fn refuse_early() -> Result<(), Failure> {
     Err(Failure::new(Exit::NotAuthorized, text::NOT_ROOT))
 }
 
-pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Confirm) -> Result<(), Failure> {
-    let host = Host::this();
+pub(crate) async fn run(manager: &ManagerProxy<'_>, bus: &str, args: Confirm) -> Result<(), Failure> {
+    let host = Host::on(bus);
     let pending = pending(&host, &args)?;
     let mut out = Output::stdout();
     if pending.is_empty() {
@@ -144,6 +145,8 @@ fn keep(host: &Host, record: &Record) -> Result<(), Failure> {
     records.confirm(now).map_err(Failure::failed)?;
     timer::disarm(host, &record.id);
     journal::note(&format!("enable {} is confirmed", record.service));
+    let before = text::act_on_waiting(&record.service);
+    journal::act(host, Deed::Confirm, &before, &text::act_on(&record.service), "");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::host::{Host, PAM};
+use super::journal::Deed;
 use super::record::{ALL, Record, Records};
 use super::undo::{How, Undone, sentences, take_out, undo};
 use super::{commands, journal, plan, profile};
@@ -30,9 +31,9 @@ struct FileLine<'l> {
 }
 
 /// Needs no daemon: it is for the moment when there is none.
-pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
+pub(crate) fn run(bus: &str, args: &Disable) -> Result<(), Failure> {
     super::confirm::refuse_early()?;
-    let host = Host::this();
+    let host = Host::on(bus);
     if let Some(rollback) = &args.rollback {
         return roll_back(&host, rollback);
     }
@@ -64,23 +65,25 @@ pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
     let mut undone = Undone { files: Vec::new(), failed: faults };
     // The newest first: each gives back what it found.
     for record in records.iter().rev() {
-        undone.extend(undo(&host, &held, record));
-        journal::note(&text::journal_disabled(&record.service, args.reason.as_deref()));
+        let one = undo(&host, &held, record);
+        note(&host, &record.service, args, &one.failed);
+        undone.extend(one);
     }
     if switch && profile::is_on(&host) {
         match profile::switch(false) {
             Ok(_) => undone.files.push((Path::new(PAM).join("common-auth"), How::LinesTaken)),
             Err(why) => undone.failed.push(why),
         }
-        journal::note(&text::journal_disabled("pam-auth-update", args.reason.as_deref()));
+        note(&host, "pam-auth-update", args, &undone.failed);
     }
     // Looked for again: the records and the tool have taken out theirs.
     let loose: Vec<PathBuf> =
         plan::files_with_ours(&host).into_iter().filter(|file| loose.contains(file)).collect();
-    undone.extend(take_out(&host, &loose));
+    let taken = take_out(&host, &loose);
     for path in &loose {
-        journal::note(&text::journal_disabled(&path.display().to_string(), args.reason.as_deref()));
+        note(&host, &path.display().to_string(), args, &taken.failed);
     }
+    undone.extend(taken);
     if args.json {
         out.line(&line(&undone)?)?;
     } else {
@@ -99,6 +102,14 @@ pub(crate) fn run(args: &Disable) -> Result<(), Failure> {
         journal::note(&format!("disable: {}", why.replace('\n', " ")));
     }
     Err(Failure::failed(if args.json { String::new() } else { text::not_all_disabled(&undone.failed) }))
+}
+
+fn note(host: &Host, what: &str, args: &Disable, failed: &[String]) {
+    let reason = args.reason.as_deref();
+    journal::note(&text::journal_disabled(what, reason));
+    let on = text::act_on(what);
+    let off = if failed.is_empty() { text::act_off(what) } else { text::act_partly_off(what, failed) };
+    journal::act(host, Deed::Disable, &on, &off, reason.unwrap_or_default());
 }
 
 /// The records, why others cannot be read, and the files with lines that nobody recorded.
@@ -147,6 +158,8 @@ fn roll_back(host: &Host, which: &Rollback) -> Result<(), Failure> {
         if undone.failed.is_empty() {
             let said = text::rolled_back(&shown(record), matches!(which, Rollback::AtBoot));
             journal::note(&said.replace('\n', " "));
+            let (before, after) = (text::act_on_waiting(&record.service), text::act_off(&record.service));
+            journal::act(host, Deed::RollBack, &before, &after, text::NOBODY_CONFIRMED);
             tell_everybody(host, &said);
         } else {
             let why = undone.failed.join("\n");

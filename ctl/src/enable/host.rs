@@ -13,6 +13,7 @@ pub(super) const PAM_SHIPPED: &str = "/usr/lib/pam.d";
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
     root: PathBuf,
+    bus: Option<String>,
 }
 
 impl Host {
@@ -21,9 +22,19 @@ impl Host {
         Self::below("/")
     }
 
+    /// The same, whose daemon is on this bus.
+    pub(super) fn on(bus: &str) -> Self {
+        Self { bus: Some(bus.to_owned()), ..Self::this() }
+    }
+
+    /// The bus on which its daemon is told what was done.
+    pub(super) fn bus(&self) -> Option<&str> {
+        self.bus.as_deref()
+    }
+
     /// A tree that looks like one.
     pub(crate) fn below(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), bus: None }
     }
 
     /// Where a file of the host is for us.

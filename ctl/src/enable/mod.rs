@@ -34,6 +34,7 @@ use countersign_protocol::manager::{ManagerProxy, WhichLogins};
 
 use self::files::{Wanted, replace_all};
 use self::host::Host;
+use self::journal::Deed;
 use self::judge::Question;
 use self::plan::{Hopeless, Planned};
 use self::record::{ALL, Change, Pending, Record, Records, boot_clock};
@@ -102,8 +103,8 @@ pub(crate) fn refuse_early(args: &Enable) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Enable) -> Result<(), Failure> {
-    let host = Host::this();
+pub(crate) async fn run(manager: &ManagerProxy<'_>, bus: &str, args: Enable) -> Result<(), Failure> {
+    let host = Host::on(bus);
     let progress = Progress::of(text::TRYING);
     let (facts, mut problems) = judge::facts(&host, manager).await?;
     let trial = Trial::new(&host).map_err(Failure::failed)?;
@@ -274,6 +275,8 @@ fn carry_out(host: &Host, items: &[Item], args: &Enable, newest: i64) -> Result<
             Err(why) => {
                 // All services or none: who typed one command expects one outcome.
                 for record in done.iter().rev() {
+                    let service = &record.service;
+                    journal::act(host, Deed::RollBack, &text::act_on(service), &text::act_off(service), "");
                     for why in undo::undo(host, &records, record).failed {
                         journal::note(&format!("{} could not be taken back: {why}", record.service));
                     }
@@ -320,6 +323,8 @@ fn carry_out_one(
         journal::note(&format!("enable {} failed and was taken back: {why}", item.service));
         return Err([vec![why], undone.failed].concat().join("\n"));
     }
+    let after = text::act_on_until(&item.service, seconds, &record.forced);
+    journal::act(host, Deed::Enable, &text::act_off(&item.service), &after, "");
     Ok(record)
 }
 

@@ -460,6 +460,10 @@ impl Manager {
         self.note("Overrides".into()).overrides.clone()
     }
 
+    fn note_act(&self, verb: &str, before: &str, after: &str, reason: &str) {
+        drop(self.note(format!("NoteAct {verb} {before} {after} {reason}")));
+    }
+
     fn accept_clock(&self) -> i64 {
         self.note("AcceptClock".into()).clock_behind
     }

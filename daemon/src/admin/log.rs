@@ -7,11 +7,13 @@ use crate::host::Host;
 use crate::random;
 use crate::store::{Position, Whence, Which, WhichActs};
 use countersign_config::Network;
-use countersign_protocol::manager::{Act, Login, Verified, WhichActs as WireActs, WhichLogins};
+use countersign_protocol::manager::{Act, Login, NOTED_VERBS, Verified, WhichActs as WireActs, WhichLogins};
 
 /// The states of a login, as the log has them.
 const STATES: [&str; 8] =
     ["asked", "verified", "denied", "locked", "skipped", "would-ask", "abandoned", "enrolled"];
+/// Longest text of a noted act, in characters.
+const LONGEST_NOTE: usize = 1000;
 /// Longest word that is looked for, in bytes: nothing in the log is longer.
 const LONGEST: usize = 1024;
 
@@ -108,6 +110,25 @@ fn link(text: &str) -> Option<(i64, Vec<u8>)> {
     let mac: [u8; crate::seal::LINK_BYTES] = random::unhex(mac)?;
     let seq = seq.parse().ok().filter(|seq| *seq >= 0)?;
     Some((seq, mac.to_vec()))
+}
+
+/// Records what root's tool did to this host by itself.
+///
+/// # Errors
+/// `InvalidArgument` for a verb that is not in the list and for texts that are empty, long or more than a
+/// line; `Unavailable` when the store cannot be written.
+pub async fn note_act(host: &Host, verb: &str, before: &str, after: &str, reason: &str) -> Result<(), Error> {
+    if !NOTED_VERBS.contains(&verb) {
+        return Err(Error::InvalidArgument(format!("what is noted is one of {}", NOTED_VERBS.join(", "))));
+    }
+    let fits = |text: &str| text.chars().count() <= LONGEST_NOTE && !text.chars().any(char::is_control);
+    if before.is_empty() || after.is_empty() || ![before, after, reason].into_iter().all(fits) {
+        return Err(Error::InvalidArgument(format!(
+            "what was before and after is noted as one line of 1 to {LONGEST_NOTE} characters"
+        )));
+    }
+    act::because(reason);
+    host.store.note_act(verb.to_owned(), before.to_owned(), after.to_owned()).await
 }
 
 /// Accepts what is broken in the log now.

@@ -32,7 +32,7 @@ pub use factors::{new_recovery_codes, remove, rename, resync, view_recovery_code
 pub use impact::{Draft, impact};
 pub use import::{Foreign, import_factor};
 pub use invite::invite;
-pub use log::{accept_log, acts, follow_log, log, verify_log};
+pub use log::{accept_log, acts, follow_log, log, note_act, verify_log};
 pub use metrics::metrics;
 pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
 pub use people::{forget, unlock};

@@ -43,6 +43,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "VerifyLog", Who::Action("view-log")),
     ("Manager", "Metrics", Who::Action("view-log")),
     ("Manager", "AcceptLog", Who::Root),
+    ("Manager", "NoteAct", Who::Root),
     ("Manager", "Enroll", Who::SelfOr("manage-users")),
     ("Manager", "ConfirmEnrollment", Who::Anyone),
     ("Manager", "CancelEnrollment", Who::Anyone),

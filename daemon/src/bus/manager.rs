@@ -482,6 +482,20 @@ impl Manager {
         Ok(admin::accept_clock(&self.0, caller.uid).await?)
     }
 
+    /// Records what root's tool did without us.
+    async fn note_act(
+        &self,
+        verb: &str,
+        before: &str,
+        after: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        self.1.admit(bus, &header).await?;
+        Ok(admin::note_act(&self.0, verb, before, after, reason).await?)
+    }
+
     /// Takes over an authenticator of another program.
     #[zbus(out_args("new", "scratch"))]
     async fn import_factor(

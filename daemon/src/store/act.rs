@@ -143,6 +143,18 @@ impl Store {
         self.run_blocking(Durability::Power, move |db| insert(db, &deed, &before, &after))
     }
 
+    /// Records what somebody did elsewhere, as the act of the call that runs now.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or no call runs.
+    pub async fn note_act(&self, verb: String, before: String, after: String) -> Result<(), Error> {
+        let deed = crate::act::current().ok_or_else(|| Error::unavailable("nobody acts"))?;
+        let deed = Deed { verb, ..deed };
+        self.run_unrecorded(Durability::Power, move |db| insert(db, &deed, &before, &after)).await?;
+        crate::act::recorded();
+        Ok(())
+    }
+
     /// A page of acts, newest first, from before a row (0: the newest). Also gives from where to go on;
     /// 0 is nowhere. A page may be empty and not the last.
     ///

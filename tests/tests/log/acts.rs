@@ -1,7 +1,7 @@
 //! ADM-01: what somebody does through the Manager interface leaves a record, in the commit that does it.
 
 use super::{require_all, tamper, verify};
-use countersign_protocol::manager::ForeignFactor;
+use countersign_protocol::manager::{ForeignFactor, NOTED_VERBS};
 use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, MANAGER_INTERFACE, OBJECT_PATH};
 use countersign_tests::caller::CallError;
 use countersign_tests::fixture::CONFIG;
@@ -12,6 +12,8 @@ use countersign_tests::{Fixture, Polkit, Secret, Wire, artifacts};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
 use zbus::Message;
 use zbus::zvariant::DynamicType;
 
@@ -200,6 +202,31 @@ fn resets(scene: &mut Scene, alice: &Secret) {
     assert_eq!(act["reason"], "phone lost");
 }
 
+/// What root's tool did by itself: the verb is what it says, of a closed list.
+fn noted(scene: &mut Scene) {
+    for verb in NOTED_VERBS {
+        let reply = Scene::call(&mut scene.root, "NoteAct", &(verb, "sshd is off", "sshd is on", "ticket 3"));
+        let (act, _) = scene.one(verb, reply);
+        assert_eq!((&act["actor_uid"], &act["user"]), (&0.into(), &Value::Null), "{act}");
+        between(&act, "sshd is off", "sshd is on");
+        assert_eq!(act["reason"], "ticket 3");
+    }
+    let long = "x".repeat(1001);
+    for (verb, before, after) in [
+        ("Reset", "a", "b"),
+        ("", "a", "b"),
+        ("EnableService", "", "b"),
+        ("EnableService", "a", "b\nact Reset"),
+        ("EnableService", "a\u{1b}[2J", "b"),
+        ("EnableService", &long, "b"),
+    ] {
+        let refused = Scene::call(&mut scene.root, "NoteAct", &(verb, before, after, ""));
+        assert!(refused.is_err(), "{verb:?} {before:?} {after:?}");
+    }
+    scene.nothing("a note that is none");
+    scene.recorded.insert("NoteAct".to_owned());
+}
+
 fn host(scene: &mut Scene) {
     scene.t.clock().shift(86400);
     let _ = scene.t.cs().visit("carol").run([""; 0]);
@@ -208,6 +235,7 @@ fn host(scene: &mut Scene) {
     assert!(act["user"].is_null() && act["uid"].is_null(), "{act}");
     between(&act, "latest date seen", "latest date seen");
     assert_ne!(act["before"], act["after"]);
+    noted(scene);
     let apply =
         |dry: bool| (true, dry, false, Vec::<(String, u32, String, String, u32, i64)>::new(), "ticket 9");
     scene.t.daemon.configure(&with("[[policy]]\nname = \"all\"\nstatus = \"report\"\n"));
@@ -317,6 +345,31 @@ fn adm_01_refused_attempts_are_in_the_journal_and_bounded() {
         lines[0]
     );
     assert!(!said.contains("\nforged"), "{said}");
+}
+
+/// What root's tool does by itself is on record where the daemon runs, and is done where it does not.
+#[test]
+fn adm_01_what_disable_does_is_an_act_and_needs_no_daemon() {
+    require_all!();
+    let mut t = Fixture::with_clock();
+    assert!(t.world.is_private(), "this writes into /etc");
+    let file = Path::new("/etc/pam.d/cs-asks");
+    let lines = "auth required pam_countersign.so\nauth required pam_deny.so\n";
+    std::fs::write(file, lines).expect("our own /etc");
+    let args = ["disable", "cs-asks", "--yes", "--reason", "ticket 12"];
+    let _ = t.daemon.ctl().logged_in_as(DAVE.uid).run(&args).ok();
+    let act = acts(&t, &["--verb", "DisableService"]).remove(0);
+    assert_eq!((&act["actor_uid"], &act["loginuid"]), (&0.into(), &DAVE.uid.into()), "{act}");
+    assert_eq!(act["reason"], "ticket 12");
+    between(&act, "/etc/pam.d/cs-asks asks", "/etc/pam.d/cs-asks does not ask");
+    t.daemon.stop();
+    std::fs::write(file, lines).expect("our own /etc");
+    let begun = Instant::now();
+    let _ = t.daemon.ctl().run(&args).ok();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(std::fs::read_to_string(file).expect("it is there"), "auth required pam_deny.so\n");
+    t.daemon.resume();
+    assert_eq!(acts(&t, &["--verb", "DisableService"]).len(), 1);
 }
 
 /// Root by `sudo` is still who logged in.

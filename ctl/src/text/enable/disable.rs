@@ -62,3 +62,30 @@ pub(crate) fn journal_enabled(service: &str, seconds: u64, forced: &[String]) ->
 pub(crate) fn journal_disabled(service: &str, reason: Option<&str>) -> String {
     format!("disable {service}{}", reason.map(|reason| format!(": {reason}")).unwrap_or_default())
 }
+
+/// How a service was and is, for the record of acts.
+pub(crate) fn act_off(service: &str) -> String {
+    format!("{service} does not ask")
+}
+
+pub(crate) fn act_partly_off(service: &str, failed: &[String]) -> String {
+    format!("{service} may still ask: {}", failed.join("; "))
+}
+
+pub(crate) fn act_on(service: &str) -> String {
+    format!("{service} asks")
+}
+
+pub(crate) fn act_on_waiting(service: &str) -> String {
+    format!("{service} asks, not confirmed")
+}
+
+pub(crate) fn act_on_until(service: &str, seconds: u64, forced: &[String]) -> String {
+    let forced = match forced {
+        [] => String::new(),
+        problems => format!(", by force in spite of: {}", problems.join("; ")),
+    };
+    format!("{service} asks, for {seconds} s unless confirmed{forced}")
+}
+
+pub(crate) const NOBODY_CONFIRMED: &str = "nobody confirmed it";
