@@ -25,6 +25,18 @@ use crate::text;
 
 pub(crate) use self::{address::Address, client::Client};
 
+/// What is answered to a call that the other side does not know in this form. The bus lets nothing through
+/// that its policy does not name, and its policy is installed with the daemon.
+const OTHER_VERSION: [&str; 5] = [
+    "org.freedesktop.DBus.Error.AccessDenied",
+    "org.freedesktop.DBus.Error.InvalidArgs",
+    "org.freedesktop.DBus.Error.UnknownInterface",
+    "org.freedesktop.DBus.Error.UnknownMethod",
+    "org.freedesktop.DBus.Error.UnknownObject",
+];
+/// What an administrator should look at then.
+const ONE_VERSION: &str = "; are pam_countersign.so, countersignd and the bus policy of one version?";
+
 /// Who answered on the bus: a connection's unique name, which one bus never uses twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
@@ -66,11 +78,10 @@ impl fmt::Display for Failure {
             Self::Absent => write!(f, "the daemon is not on the bus"),
             Self::Impostor { uid } => write!(f, "the daemon's bus name belongs to uid {uid}"),
             Self::Malformed(what) => write!(f, "malformed reply: {what}"),
-            Self::Error { name, from_bus: true } => {
-                write!(f, "the bus answered {}", text::for_log(name.as_bytes()))
-            }
-            Self::Error { name, from_bus: false } => {
-                write!(f, "the daemon answered {}", text::for_log(name.as_bytes()))
+            Self::Error { name, from_bus } => {
+                let who = if *from_bus { "bus" } else { "daemon" };
+                let hint = if OTHER_VERSION.contains(&name.as_str()) { ONE_VERSION } else { "" };
+                write!(f, "the {who} answered {}{hint}", text::for_log(name.as_bytes()))
             }
         }
     }
