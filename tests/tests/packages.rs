@@ -5,6 +5,8 @@
 mod lines;
 #[path = "packages/pages.rs"]
 mod pages;
+#[path = "packages/rpm.rs"]
+mod rpm;
 #[path = "packages/snippets.rs"]
 mod snippets;
 
