@@ -2,6 +2,7 @@
 
 mod again;
 mod automation;
+mod by_hand;
 mod doctor;
 mod drill;
 mod elevation;
@@ -16,6 +17,7 @@ mod odd;
 mod records;
 mod releases;
 mod rollback;
+mod scripts;
 mod services;
 mod sessions;
 mod taken;

@@ -30,7 +30,7 @@ my $column = (POSIX::uname())[4] eq "aarch64" ? 1 : 0;
 my %number = (ptrace => [101, 117], mount => [165, 40], unshare => [272, 97], bpf => [321, 280],
     io_uring_setup => [425, 425], userfaultfd => [323, 282], keyctl => [250, 219], shmget => [29, 194],
     process_vm_readv => [310, 270], perf_event_open => [298, 241], memfd_create => [319, 279],
-    setuid => [105, 146], chroot => [161, 51], settimeofday => [164, 170]);
+    setuid => [105, 146], setgroups => [116, 159], chroot => [161, 51], settimeofday => [164, 170]);
 sub call { my ($name, @arguments) = @_; return syscall($number{$name}[$column], @arguments) != -1 }
 
 sub reads { my ($path) = @_; open(my $f, "<", $path) or return 0; return defined(readline($f)) }
@@ -64,6 +64,9 @@ try_it("keyring", sub { call("keyctl", 0, -3, 0) });
 try_it("shared-memory", sub { call("shmget", 0, 4096, 0600 | 01000) });
 try_it("memory-file", sub { my $name = "x"; call("memfd_create", $name, 0) });
 try_it("become-root", sub { call("setuid", 0) });
+try_it("take-groups", sub { my $list = pack("I", 0); call("setgroups", 1, $list) });
+# Beside its own: the first of the list is that, and some systems name it twice.
+try_it("keep-groups", sub { my ($own, @others) = split(/ /, $(); scalar grep { $_ != $own } @others });
 try_it("change-root", sub { my $path = "/"; call("chroot", $path) });
 try_it("exec-shell", sub { becomes("/bin/sh", "-c", "echo 'probe exec-shell worked ()'") });
 try_it("exec-from-state", sub {

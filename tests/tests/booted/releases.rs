@@ -1,9 +1,10 @@
 //! The whole life of the package on each release: read target/booted/releases-*.txt from top to bottom.
 
-use crate::{CODE, PASSWORD, PATIENCE, POLICY, answer, enroll, host_of, ssh, ssh_command, switch_on};
+use crate::enable::{AT_LOGIN, listening};
+use crate::{CODE, PASSWORD, PATIENCE, answer, enroll, host_of, policy, ssh, ssh_command, switch_on};
 use countersign_tests::enrolling::{Enrollee, FIRST_CODE, READ_BACK};
-use countersign_tests::require;
-use std::time::Instant;
+use countersign_tests::{Booted, require};
+use std::time::{Duration, Instant};
 
 const TRIXIE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/boot/trixie");
 const NOBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/boot/noble");
@@ -36,36 +37,24 @@ fn life(root: &str) {
     let (status, shown) = ssh(&host, "alice", &[], "echo in-as-$USER");
     assert!(status.success() && shown.contains("in-as-alice") && !shown.contains(CODE), "{shown}");
 
-    host.record.say("switched on: alice sets up her phone in her next login");
-    switch_on(&host);
-    host.put(
-        "/etc/countersign/countersign.toml",
-        POLICY
-            .replace("\n[[policy]]\nname = \"every", "enroll = \"at-login\"\n\n[[policy]]\nname = \"every")
-            .as_bytes(),
-    );
-    host.ok("countersignctl policy apply --accept-weaker --yes");
-    let begun = Instant::now();
-    let mut alice = Enrollee::new(None);
-    let mut pty = host.terminal(&ssh_command(&host, "alice", &[], "echo in-as-$USER"));
-    pty.expect("assword: ");
-    pty.send_line(PASSWORD);
-    pty.expect(FIRST_CODE);
-    alice.read(pty.transcript());
-    let step = alice.app().step() - 1;
-    alice.app().mark_used(step);
-    pty.send_line(&alice.app().code_at(step));
-    pty.expect(READ_BACK);
-    alice.read(pty.transcript());
-    pty.send_line(&alice.asked_back());
-    assert!(pty.wait(PATIENCE).success() && pty.transcript().contains("in-as-alice"), "{}", pty.transcript());
-    let enrolling = begun.elapsed();
+    host.record.say("switched on for ssh: alice sets up her phone in her next login, and it is confirmed");
+    policy(&host, AT_LOGIN);
+    host.ok("countersignctl enable sshd");
+    listening(&host);
+    let (alice, enrolling) = sets_up_a_phone(&host);
 
     host.record.say("from now on she is asked");
     let begun = Instant::now();
     let (status, shown) = ssh(&host, "alice", &[&alice.app().fresh_code()], "echo in-as-$USER");
     assert!(status.success() && shown.contains("in-as-alice") && shown.contains(CODE), "{shown}");
     let first_login = begun.elapsed();
+    host.ok("countersignctl confirm");
+    host.record.say("taken back, and switched on for every service by the distribution's tool");
+    host.ok("countersignctl disable sshd --yes");
+    listening(&host);
+    let (status, shown) = ssh(&host, "alice", &[], "true");
+    assert!(status.success() && !shown.contains(CODE), "{shown}");
+    switch_on(&host);
     let wrong: Vec<String> = (0..3).map(|n| alice.app().wrong_code(n)).collect();
     let wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
     let (status, shown) = ssh(&host, "alice", &wrong, "echo in-as-$USER");
@@ -80,7 +69,7 @@ fn life(root: &str) {
     let shown = answer(&host, &su, &[PASSWORD, &codes[1], "no"]);
     assert!(shown.ends_with("alice\n"), "{shown}");
     host.ok("countersignctl log alice");
-    host.ok("systemd-analyze security countersignd countersign-mailer --no-pager | grep Overall");
+    crate::hardening::judged(&host);
 
     host.record.say("the host is restarted");
     host.reboot();
@@ -103,4 +92,23 @@ fn life(root: &str) {
     ));
     host.install();
     enroll(&host, "alice");
+}
+
+/// In an ssh login of alice, and how long that took.
+fn sets_up_a_phone(host: &Booted) -> (Enrollee, Duration) {
+    let begun = Instant::now();
+    let mut alice = Enrollee::new(None);
+    let mut pty = host.terminal(&ssh_command(host, "alice", &[], "echo in-as-$USER"));
+    pty.expect("assword: ");
+    pty.send_line(PASSWORD);
+    pty.expect(FIRST_CODE);
+    alice.read(pty.transcript());
+    let step = alice.app().step() - 1;
+    alice.app().mark_used(step);
+    pty.send_line(&alice.app().code_at(step));
+    pty.expect(READ_BACK);
+    alice.read(pty.transcript());
+    pty.send_line(&alice.asked_back());
+    assert!(pty.wait(PATIENCE).success() && pty.transcript().contains("in-as-alice"), "{}", pty.transcript());
+    (alice, begun.elapsed())
 }

@@ -6,11 +6,17 @@
 use crate::{CODE, protected, require_boot, ssh};
 use countersign_tests::Booted;
 use countersign_tests::scratch::Scratch;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// The package under another version number.
 fn repacked(version: &str) -> Vec<u8> {
+    repacked_with(version, &[])
+}
+
+/// The same, with these scripts of the maintainer beside the others.
+pub(crate) fn repacked_with(version: &str, scripts: &[(&str, &str)]) -> Vec<u8> {
     let dir = Scratch::new("repack");
     let deb: PathBuf = countersign_tests::booted::package();
     let run = |program: &str, args: &[&std::ffi::OsStr]| {
@@ -26,6 +32,11 @@ fn repacked(version: &str) -> Vec<u8> {
         None => format!("{line}\n"),
     });
     std::fs::write(&control, lines.collect::<String>()).expect("our own folder");
+    for (name, script) in scripts {
+        let path = tree.join("DEBIAN").join(name);
+        std::fs::write(&path, script).expect("our own folder");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("our own file");
+    }
     run(
         "dpkg-deb",
         &[
@@ -57,6 +68,39 @@ fn avl_07_to_a_newer_package_and_back_nobody_is_forgotten() {
     let (status, shown) = ssh(&host, "alice", &[&alice.recovery[0], "no"], "true");
     assert!(status.success() && shown.contains(CODE), "older: {shown}");
     host.ok("grep -q pam_countersign /etc/pam.d/common-auth");
+}
+
+/// `from` for `to` in a file of the host, of the same length.
+fn patched(host: &Booted, file: &str, from: &str, to: &str) {
+    let changed =
+        format!("perl -0777 -pi -e 's/\\Q{from}\\E/{to}/g or exit 1' {file} && ! grep -qaF {from} {file}");
+    host.ok(&changed);
+}
+
+/// The version is in the names on the bus, so module and daemon of two versions do not meet: whoever is asked is
+/// refused, and the log says what to look at.
+#[test]
+fn avl_07_a_module_and_a_daemon_of_two_versions_let_nobody_in_and_say_so() {
+    require_boot!();
+    let (host, alice) = protected();
+    let module = "/lib/x86_64-linux-gnu/security/pam_countersign.so";
+    let daemon = "/usr/sbin/countersignd";
+    host.ok(&format!("cp -a {module} /root/module.so && cp -a {daemon} /root/countersignd"));
+    let refused = |what: &str, line: &str| {
+        host.record.say(what);
+        let (status, shown) = ssh(&host, "alice", &[&alice.recovery[0]], "echo in-as-$USER");
+        assert!(!status.success() && !shown.contains("in-as-alice"), "{what}: {shown}");
+        host.wait_for(&format!("journalctl -q -t sshd -o cat | grep -q '{line}'"));
+        host.ok("journalctl -q --rotate --vacuum-time=1s");
+    };
+    patched(&host, module, "org.countersign1.Login", "org.countersign2.Login");
+    refused("a module that speaks another interface", "AccessDenied.*are pam_countersign.so, countersignd");
+    host.ok(&format!("cp -a /root/module.so {module} && systemctl stop countersignd"));
+    patched(&host, daemon, "org.countersign1", "org.countersign2");
+    refused("a daemon of another version", "pam_countersign(sshd:auth): refused: ");
+    host.ok(&format!("cp -a /root/countersignd {daemon} && systemctl restart countersignd"));
+    let (status, shown) = ssh(&host, "alice", &[&alice.recovery[0], "no"], "true");
+    assert!(status.success() && shown.contains(CODE), "of one version again: {shown}");
 }
 
 /// What a downgrade over a migration finds.
