@@ -1,5 +1,6 @@
-//! `metrics`: what is measured, as OpenMetrics text (openmetrics.io, 1.0), for node_exporter's textfile
-//! collector and whoever else reads it.
+//! `metrics`: what is measured, as text that is OpenMetrics (openmetrics.io, 1.0) and the older text format of
+//! Prometheus at once. node_exporter's textfile collector reads the latter alone: a type that it does not know
+//! makes it refuse the whole file, and what it does not know behind `#` is a comment.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,13 +18,21 @@ use crate::{json, text};
 type Family = (&'static str, &'static str, &'static str);
 
 const FAMILIES: [Family; 21] = [
-    ("countersign", "info", "The daemon that answered."),
-    ("countersign_people_enrolled", "gauge", "People with an authenticator."),
+    ("countersign_build_info", "gauge", "1; the label says which version the daemon is that answered."),
+    (
+        "countersign_people_enrolled",
+        "gauge",
+        "People with an authenticator, or an address that was set where policies take it.",
+    ),
     ("countersign_people_past_date", "gauge", "People without a factor whose time to get one is over."),
     ("countersign_people_in_grace", "gauge", "People without a factor who are given time to get one."),
     ("countersign_people_few_recovery_codes", "gauge", "People with less than three recovery codes."),
     ("countersign_policy_people", "gauge", "People whose last login this policy decided."),
-    ("countersign_policy_people_enrolled", "gauge", "Those of them with an authenticator."),
+    (
+        "countersign_policy_people_enrolled",
+        "gauge",
+        "Those of them with a factor that it takes. Addresses in user records are not counted.",
+    ),
     ("countersign_overrides", "gauge", "People who are exempt, or of whom a factor is required by name."),
     ("countersign_locks", "gauge", "Lanes of guessing that are closed now."),
     ("countersign_logins", "counter", "Logins since the daemon started, by how they ended."),
@@ -92,7 +101,6 @@ fn belongs(name: &str, family: &str, kind: &str) -> bool {
     let Some(rest) = name.strip_prefix(family) else { return false };
     match kind {
         "counter" => rest == "_total",
-        "info" => rest == "_info",
         "histogram" => matches!(rest, "_bucket" | "_count" | "_sum"),
         _ => rest.is_empty(),
     }
@@ -146,13 +154,14 @@ mod tests {
             sample("countersign_log_rows", &[], 12.0),
             sample("countersign_policy_people", &[("policy", "a\"b\\c\nd\u{1b}")], 3.0),
             sample("countersign_logins_total", &[("state", "denied")], 4.0),
-            sample("countersign_info", &[("version", "0.1.0")], 1.0),
+            sample("countersign_build_info", &[("version", "0.1.0")], 1.0),
             sample("countersign_unheard_of", &[], 1.0),
         ];
         assert_eq!(
             render(&samples).expect("plain"),
-            "# TYPE countersign info\n# HELP countersign The daemon that answered.\n\
-             countersign_info{version=\"0.1.0\"} 1\n\
+            "# TYPE countersign_build_info gauge\n\
+             # HELP countersign_build_info 1; the label says which version the daemon is that answered.\n\
+             countersign_build_info{version=\"0.1.0\"} 1\n\
              # TYPE countersign_policy_people gauge\n\
              # HELP countersign_policy_people People whose last login this policy decided.\n\
              countersign_policy_people{policy=\"a\\\"b\\\\c\\nd?\"} 3\n\

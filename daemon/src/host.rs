@@ -13,7 +13,7 @@ use crate::people::Directory;
 use crate::people::record::Records;
 use crate::seal::{Keys, Sealer};
 use crate::store::{Closed, KeyFile, Layout, Store, View, clear_staging, read_key_file};
-use countersign_config::GroupRef;
+use countersign_config::{Factor, GroupRef, Status};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, Semaphore};
@@ -176,6 +176,17 @@ impl Host {
     #[must_use]
     pub fn cap(&self) -> Cap {
         Cap::of(self.in_force().config.throttle)
+    }
+
+    /// Whether an address is a factor under a policy in force.
+    #[must_use]
+    pub fn takes_mail(&self) -> bool {
+        let force = self.in_force();
+        force
+            .config
+            .policies
+            .iter()
+            .any(|one| one.status == Status::Enforce && one.factors.contains(&Factor::Email))
     }
 
     /// What records of people are read by.

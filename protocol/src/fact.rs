@@ -36,3 +36,5 @@ pub const BACKUP: &str = "backup";
 pub const DAMAGE: &str = "damage";
 /// The log is not what was written: the first place that was found at its ends, in `value`.
 pub const LOG_BROKEN: &str = "log-broken";
+/// What was not looked at, in the subject; why, in `value`. What would have been found there is not known.
+pub const NOT_LOOKED_AT: &str = "not-looked-at";

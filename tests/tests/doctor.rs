@@ -3,6 +3,8 @@
 use countersign_tests::scratch::Scratch;
 use countersign_tests::{Fixture, Secret, require};
 use serde_json::Value;
+use std::os::unix::fs::FileExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What is found of one kind: the evidence; `None` where it is not found.
@@ -101,4 +103,36 @@ fn adm_12_a_daemon_that_says_nothing_is_the_first_finding() {
     assert_eq!(away(&t), ("daemon-away".to_owned(), Some(6)));
     t.bus.stop();
     assert_eq!(away(&t), ("bus-away".to_owned(), Some(6)));
+}
+
+/// A database of more than 16 MiB is checked too, while logins go on; and nothing of ours lets go of it.
+#[test]
+fn adm_12_damage_is_found_in_a_large_database() {
+    require!(Root, Tool("sqlite3"));
+    let mut t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    t.daemon.stop();
+    let fill = "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT i FROM n;
+        INSERT INTO notice (uid, name, at, kind, detail, told) SELECT 9000 + i, 'p', unixepoch(), 'enrolled', hex(zeroblob(1000)), unixepoch() FROM n";
+    assert!(Command::new("sqlite3").arg(t.daemon.database()).arg(fill).status().expect("sqlite3").success());
+    t.daemon.resume();
+    assert!(std::fs::metadata(t.daemon.database()).expect("the database").len() > 16 << 20);
+    let looked_at = || {
+        let skipped = found(&t, "not-looked-at").unwrap_or_default();
+        (
+            found(&t, "database-damaged"),
+            skipped.iter().any(|why| !why.contains("timedatectl") && !why.contains("ystemd")),
+        )
+    };
+    assert_eq!(looked_at(), (None, false));
+    assert_eq!(looked_at(), (None, false));
+    let other =
+        Command::new("sqlite3").arg(t.daemon.database()).arg("SELECT * FROM meta").output().expect("sqlite3");
+    assert!(String::from_utf8_lossy(&other.stderr).contains("locked"), "the daemon's lock stands: {other:?}");
+
+    let file = std::fs::OpenOptions::new().write(true).open(t.daemon.database()).expect("the database");
+    file.write_all_at(&[0x55; 4096], 8 << 20).expect("a page spoilt");
+    let (damage, skipped) = looked_at();
+    assert!(damage.as_ref().is_some_and(|what| !what.is_empty()) && !skipped, "{damage:?} {skipped}");
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "what is whole still serves");
 }

@@ -12,6 +12,8 @@ const ROOM: u64 = 64 << 20;
 const FILES: u64 = 1000;
 /// Lines of a log that are looked at.
 const LINES: &str = "4000";
+/// Bytes of the audit log that are looked at, the newest.
+const AUDITED: u64 = 4 << 20;
 
 pub(super) fn check(system: &System, services: &[Service], report: &mut Report) {
     room(system, report);
@@ -25,7 +27,12 @@ pub(super) fn check(system: &System, services: &[Service], report: &mut Report) 
 }
 
 fn room(system: &System, report: &mut Report) {
-    let Ok(fs) = rustix::fs::statvfs(system.real(STATE)) else { return };
+    let fs = match rustix::fs::statvfs(system.real(STATE)) {
+        Ok(fs) => fs,
+        // That there is no state is another finding.
+        Err(rustix::io::Errno::NOENT) => return,
+        Err(error) => return report.add(&text::NOT_LOOKED_AT, text::THE_ROOM, [format!("{STATE}: {error}")]),
+    };
     let (bytes, files) = (fs.f_bavail.saturating_mul(fs.f_frsize), fs.f_favail);
     if fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
         report.add(&text::STATE_READ_ONLY, "", [STATE]);
@@ -42,10 +49,19 @@ fn clock(system: &System, report: &mut Report) {
         return;
     }
     let asked = ["timedatectl", "show", "--property=NTPSynchronized", "--value"];
-    let Some(said) = system.run(&asked).filter(|said| said.success) else { return };
-    if said.out.trim() == "no" {
-        report.add(&text::CLOCK_UNSYNCHRONISED, "", ["timedatectl: NTPSynchronized=no"]);
-    }
+    let why = match system.run(&asked) {
+        Some(said) if said.success => match said.out.trim() {
+            "yes" => return,
+            "no" => {
+                let evidence = ["timedatectl: NTPSynchronized=no"];
+                return report.add(&text::CLOCK_UNSYNCHRONISED, "", evidence);
+            }
+            other => format!("timedatectl: NTPSynchronized={other}"),
+        },
+        Some(said) => said.err.lines().next().unwrap_or(text::NO_TIMEDATECTL).to_owned(),
+        None => text::NO_TIMEDATECTL.to_owned(),
+    };
+    report.add(&text::NOT_LOOKED_AT, text::THE_CLOCK, [why]);
 }
 
 fn journal(system: &System, report: &mut Report) {
@@ -89,7 +105,7 @@ fn swap(system: &System, report: &mut Report) {
 
 /// The newest refusals of SELinux and AppArmor that name us.
 fn denials(system: &System, report: &mut Report) {
-    let mut lines = system.read("/var/log/audit/audit.log").unwrap_or_default();
+    let mut lines = audited(system);
     let kernel = ["journalctl", "-q", "-k", "-b", "--no-pager", "-o", "cat", "-n", LINES];
     lines.extend(system.run(&kernel).map(|said| said.out));
     let ours = lines.lines().rev().filter(|line| line.contains("countersign"));
@@ -106,6 +122,15 @@ fn denials(system: &System, report: &mut Report) {
             report.add(finding, "", found.into_iter().take(3));
         }
     }
+}
+
+/// The end of the audit log, with that of the one before where it was rotated lately.
+fn audited(system: &System) -> String {
+    const FILE: &str = "/var/log/audit/audit.log";
+    let now = system.tail(FILE, AUDITED).unwrap_or_default();
+    let missing = AUDITED.saturating_sub(now.len() as u64);
+    let before = if missing > 0 { system.tail(&format!("{FILE}.1"), missing) } else { None };
+    before.unwrap_or_default() + &now
 }
 
 /// People whose password is empty, where pam_unix takes that for a first factor.

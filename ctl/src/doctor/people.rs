@@ -38,6 +38,7 @@ pub(super) fn check(facts: &[Fact], services: &[Service], report: &mut Report) {
             fact::BACKUP => report.add(&text::BACKUP_OLD, "", [backup(value)]),
             fact::LOG_BROKEN => report.add(&text::LOG_BROKEN, "", [value]),
             fact::DAMAGE => report.add(&text::DAMAGE, "", [value]),
+            fact::NOT_LOOKED_AT => report.add(&text::NOT_LOOKED_AT, subject, [value]),
             // A newer daemon knows more than we do.
             _ => {}
         }
@@ -68,9 +69,11 @@ fn without_line(policy: &str, named: &str, services: &[Service], report: &mut Re
     for name in
         named.split(',').filter(|name| !name.is_empty() && *name != countersign_protocol::names::OWN_SERVICE)
     {
-        let asks = services.iter().any(|service| service.name == name && service.asks());
-        if !asks {
-            report.add(&text::POLICY_SERVICE, name, [text::policy_names(policy, name)]);
-        }
+        let finding = match services.iter().find(|service| service.name == name) {
+            Some(service) if service.asks() => continue,
+            Some(_) => &text::POLICY_SERVICE,
+            None => &text::POLICY_NO_SERVICE,
+        };
+        report.add(finding, name, [text::policy_names(policy, name)]);
     }
 }

@@ -102,6 +102,46 @@ fn adm_12_clocks_and_denials_and_swap() {
     assert_eq!(swap.evidence, ["/dev/sda2"]);
 }
 
+/// The newest denials count, however long the log is, and those of the log before where it is short.
+#[test]
+fn adm_12_the_end_of_the_audit_log_is_looked_at() {
+    const AUDIT: &str = "var/log/audit/audit.log";
+    let denied = "type=AVC msg=audit(1:2): avc:  denied  { read } for comm=\"countersignd\"\n";
+    let other = "type=SYSCALL msg=audit(1:2): x\n".repeat(5 << 15);
+    assert!(other.len() > 4 << 20);
+    let host = Host::new();
+    host.put(AUDIT, &(other.clone() + denied));
+    assert_eq!(new(&host.look(&[], &[ALL])), ["selinux-denial"]);
+    host.put(AUDIT, &(denied.to_owned() + &other));
+    assert_eq!(new(&host.look(&[], &[ALL])), [""; 0], "long ago");
+    host.put(AUDIT, "rotated\n").put("var/log/audit/audit.log.1", &(other.clone() + denied));
+    assert_eq!(new(&host.look(&[], &[ALL])), ["selinux-denial"]);
+    host.put(AUDIT, &other);
+    assert_eq!(new(&host.look(&[], &[ALL])), [""; 0], "long ago");
+}
+
+/// What cannot be known is said to be unknown, and is not passed over as if it were fine.
+#[test]
+fn adm_12_what_was_not_looked_at_is_said() {
+    let not_looked_at = |found: Vec<Found>| -> Vec<(String, Vec<String>)> {
+        let of = found.into_iter().filter(|found| found.finding.id == "not-looked-at");
+        of.map(|found| (found.subject, found.evidence)).collect()
+    };
+    let one = |subject: &str, why: &str| (subject.to_owned(), vec![why.to_owned()]);
+    let host = Host::new();
+    let yes: &[_] = &[("timedatectl", "yes\n")];
+    assert_eq!(not_looked_at(host.look(yes, &[ALL])), []);
+    let clock = "whether the clock is synchronised";
+    let absent = one(clock, "timedatectl is not there, or does not answer");
+    assert_eq!(not_looked_at(host.look(&[], &[ALL])), [absent]);
+    let odd = one(clock, "timedatectl: NTPSynchronized=maybe");
+    assert_eq!(not_looked_at(host.look(&[("timedatectl", "maybe\n")], &[ALL])), [odd]);
+    host.put("var/lib", "no folder");
+    let found = not_looked_at(host.look(yes, &[ALL, (fact::NOT_LOOKED_AT, "the groups", "no answer")]));
+    let room = "/var/lib/countersign: Not a directory (os error 20)";
+    assert_eq!(found, [one("the groups", "no answer"), one("the room for the state", room)]);
+}
+
 #[test]
 fn adm_12_what_the_daemon_says_is_judged() {
     let host = Host::new();
@@ -109,7 +149,8 @@ fn adm_12_what_the_daemon_says_is_judged() {
         ((fact::VERSION, "", "0.0.1"), Some("versions")),
         ((fact::VERSION, "", env!("CARGO_PKG_VERSION")), None),
         ((fact::NOT_IN_FORCE, "", "f.toml:1: x"), Some("not-in-force")),
-        ((fact::ENFORCED, "ops", "sshd,sudo"), Some("policy-service")),
+        ((fact::ENFORCED, "ops", "sshd,sudo"), Some("policy-no-service")),
+        ((fact::ENFORCED, "ops", "sshd,other"), Some("policy-service")),
         ((fact::ENFORCED, "ops", "sshd"), None),
         ((fact::MAIL_ONLY, "ops", ""), Some("mail-only")),
         ((fact::CONFIG_WARNING, "", "f.toml:3: odd"), Some("config-warning")),

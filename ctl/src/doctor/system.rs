@@ -1,7 +1,7 @@
 //! The host as `doctor` sees it: files below a root folder, and programs that run for a bounded time.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,6 +65,16 @@ impl System {
         let file = open_file(&self.real(path)).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The last bytes of a text file; `None` where there is none that can be read.
+    pub(crate) fn tail(&self, path: &str, count: u64) -> Option<String> {
+        let mut file = open_file(&self.real(path)).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(count))).ok()?;
+        let mut bytes = Vec::new();
+        file.take(count).read_to_end(&mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 

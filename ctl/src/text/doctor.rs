@@ -136,7 +136,7 @@ findings! {
     POLICY_SERVICE Problem "policy-service",
         "A policy names {}, whose PAM stack never asks us.",
         "The policy reads as if {} were protected, and it is not.",
-        "countersignctl enable {}; or take it out of the policy";
+        "countersignctl enable {}";
     // ---- sshd ----
     SSHD_BROKEN Problem "sshd-broken",
         "sshd cannot read its own configuration.",
@@ -332,6 +332,14 @@ findings! {
         "People with two recovery codes or fewer.",
         "They run out when they are needed most.",
         "countersignctl recovery-codes USER";
+    POLICY_NO_SERVICE Hint "policy-no-service",
+        "A policy names {}, and this host has no such PAM service.",
+        "That may be meant. Where the name is wrong, the service that was meant is not protected by it.",
+        "ls /etc/pam.d; countersignctl policy check";
+    NOT_LOOKED_AT Hint "not-looked-at",
+        "Not looked at: {}.",
+        "What is wrong there is not in this report.",
+        "When what stood in the way is gone: countersignctl doctor";
     BACKUP_OLD Hint "backup-old",
         "There is no backup that is younger than 30 days.",
         "When this disk is gone, everybody enrolls anew. Restoring a backup keeps used codes used.",
@@ -369,6 +377,10 @@ pub(crate) const NO_BACKUP: &str = "none was ever made";
 pub(crate) const NO_ADDRESS: &str = "the name has no address";
 pub(crate) const NO_SMTP: &str = "what answers is no mail server";
 pub(crate) const NOT_IN_PASSWD: &str = "/etc/passwd has no line \"countersign\"";
+
+pub(crate) const THE_CLOCK: &str = "whether the clock is synchronised";
+pub(crate) const THE_ROOM: &str = "the room for the state";
+pub(crate) const NO_TIMEDATECTL: &str = "timedatectl is not there, or does not answer";
 
 pub(crate) fn times_in_passwd(count: usize) -> String {
     format!("/etc/passwd has {count} lines \"countersign\"")

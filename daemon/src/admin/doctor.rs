@@ -4,12 +4,13 @@ use crate::decide::overrides::Kind;
 use crate::error::Error;
 use crate::host::Host;
 use crate::people::Directory;
-use countersign_config::{Factor, Policy, Status};
+use crate::store::Intact;
+use countersign_config::{Config, Factor, Policy, Status};
 use countersign_protocol::fact;
 use countersign_protocol::manager::Fact;
 use std::time::Duration;
 
-/// How long the account database may take to say which groups there are.
+/// How long the account database may take to say which groups there are, and SQLite to check its file.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// An exemption that ends sooner than this is worth a word.
 const SOON: i64 = 7 * 24 * 3600;
@@ -37,17 +38,14 @@ pub async fn facts(host: &Host) -> Result<Vec<Fact>, Error> {
     }
     let odd = force.config.warnings_at(now.wall).into_iter().chain(crate::mail::trouble(&force.config));
     facts.extend(odd.map(|text| one(fact::CONFIG_WARNING, "", text)));
-    let config = force.config.clone();
-    let missing = tokio::task::spawn_blocking(move || Directory::missing_groups(&config));
-    if let Ok(Ok(missing)) = tokio::time::timeout(PATIENCE, missing).await {
-        facts.extend(missing.iter().map(|problem| one(fact::NO_GROUP, "", problem.to_string())));
-    }
+    let (groups, database) = tokio::join!(groups(force.config.clone()), database(host));
+    facts.extend(groups);
+    facts.extend(database);
 
-    let health = host.store.health(host.cap(), now).await?;
+    let health = host.store.health(host.cap(), host.takes_mail(), now).await?;
     facts.extend(health.past_date.iter().map(|(user, until)| one(fact::PAST_DATE, user, until.to_string())));
     facts.extend(health.few_codes.iter().map(|(user, left)| one(fact::FEW_CODES, user, left.to_string())));
     facts.extend(health.locked.iter().map(|user| one(fact::LOCKED, user, "")));
-    facts.extend(health.damage.map(|what| one(fact::DAMAGE, "", what)));
     let odd = host.store.log_trouble().await?;
     facts.extend(odd.map(|b| one(fact::LOG_BROKEN, "", format!("{} {} {}: {}", b.row, b.id, b.what, b.why))));
     if let Some(ahead) = common_skew(&health.skews) {
@@ -59,7 +57,7 @@ pub async fn facts(host: &Host) -> Result<Vec<Fact>, Error> {
         }
     }
     let backed_up = host.store.last_backup().await?;
-    if now.wall - backed_up > OLD && host.store.enrolled().await? > 0 {
+    if now.wall - backed_up > OLD && host.store.holds_factors().await? {
         facts.push(one(fact::BACKUP, "", backed_up.to_string()));
     }
     let behind = now.date - now.wall;
@@ -67,6 +65,32 @@ pub async fn facts(host: &Host) -> Result<Vec<Fact>, Error> {
         facts.push(one(fact::CLOCK_BEHIND, "", behind.to_string()));
     }
     Ok(facts)
+}
+
+/// Groups that policies name and that do not resolve now.
+async fn groups(config: Config) -> Vec<Fact> {
+    let missing = tokio::task::spawn_blocking(move || Directory::missing_groups(&config));
+    let why = match tokio::time::timeout(PATIENCE, missing).await {
+        Ok(Ok(missing)) => {
+            return missing.iter().map(|problem| one(fact::NO_GROUP, "", problem.to_string())).collect();
+        }
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => format!("the account database gave no answer within {} s", PATIENCE.as_secs()),
+    };
+    vec![one(fact::NOT_LOOKED_AT, "the groups of the policies", why)]
+}
+
+/// Whether the database is whole.
+async fn database(host: &Host) -> Option<Fact> {
+    let unknown = |why: &str| Some(one(fact::NOT_LOOKED_AT, "the pages of the database", why));
+    let Ok(_alone) = host.copying.try_lock() else {
+        return unknown("a backup is made or brought back now");
+    };
+    match host.store.intact(&host.layout, PATIENCE).await {
+        Intact::Whole => None,
+        Intact::Damaged(what) => Some(one(fact::DAMAGE, "", what)),
+        Intact::Unknown(why) => unknown(&why),
+    }
 }
 
 fn one(kind: &str, subject: &str, value: impl Into<String>) -> Fact {

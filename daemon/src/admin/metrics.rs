@@ -5,6 +5,8 @@ use crate::decide::overrides::Kind;
 use crate::error::Error;
 use crate::host::Host;
 use crate::meter::{BUCKETS, Call};
+use crate::store::Coverage;
+use countersign_config::{AddressSource, Factor, Policy};
 use countersign_protocol::manager::Sample;
 
 /// Everything that is measured now.
@@ -14,7 +16,7 @@ use countersign_protocol::manager::Sample;
 pub async fn metrics(host: &Host) -> Result<Vec<Sample>, Error> {
     let now = host.clock.now()?;
     let mut out = Out(Vec::new());
-    out.add("info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    out.add("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     people(host, &mut out).await?;
     let held = |kind| host.overrides().holding(now).filter(|one| one.kind == kind).count() as f64;
     out.add("overrides", &[("kind", "exempt")], held(Kind::Exempt));
@@ -50,15 +52,17 @@ pub async fn metrics(host: &Host) -> Result<Vec<Sample>, Error> {
 }
 
 async fn people(host: &Host, out: &mut Out) -> Result<(), Error> {
-    let census = host.store.census(host.cap(), host.clock.now()?).await?;
+    let census = host.store.census(host.cap(), host.takes_mail(), host.clock.now()?).await?;
     out.add("people_enrolled", &[], census.enrolled as f64);
     out.add("people_past_date", &[], census.past_date as f64);
     out.add("people_in_grace", &[], census.in_grace as f64);
     out.add("people_few_recovery_codes", &[], census.few_codes as f64);
     let force = host.in_force();
     for policy in &force.config.policies {
-        let (people, enrolled) = census.policies.get(&policy.name).copied().unwrap_or_default();
-        out.add("policy_people", &[("policy", &policy.name)], people as f64);
+        let people = census.policies.get(&policy.name).copied().unwrap_or_default();
+        let all = people.app + people.address + people.both + people.none;
+        out.add("policy_people", &[("policy", &policy.name)], all as f64);
+        let enrolled = enrolled(policy, people, &force.config.email.addresses);
         out.add("policy_people_enrolled", &[("policy", &policy.name)], enrolled as f64);
     }
     for lane in ["console", "known", "other", "recovery", "source", "all"] {
@@ -71,11 +75,51 @@ async fn people(host: &Host, out: &mut Out) -> Result<(), Error> {
     Ok(())
 }
 
+/// How many people have a factor that a policy takes. Nobody's user record is asked for an address.
+fn enrolled(policy: &Policy, people: Coverage, sources: &[AddressSource]) -> u64 {
+    let Coverage { app, address, both, none } = people;
+    let takes = |factor| policy.factors.contains(&factor);
+    let mail = takes(Factor::Email);
+    if mail && policy.address.is_some() && sources.contains(&AddressSource::Pattern) {
+        return app + address + both + none;
+    }
+    let set = mail && sources.contains(&AddressSource::Set);
+    let by_app = if takes(Factor::Totp) { app } else { 0 };
+    let by_address = if set { address } else { 0 };
+    by_app + by_address + if takes(Factor::Totp) || set { both } else { 0 }
+}
+
 struct Out(Vec<Sample>);
 
 impl Out {
     fn add(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.0.push(Sample { name: format!("countersign_{name}"), labels, value });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_counts_the_factors_that_it_takes() {
+        let people = Coverage { app: 1, address: 10, both: 100, none: 1000 };
+        let count = |text: &str, sources: &[AddressSource]| {
+            let text = format!(
+                "[mailbox.m]\nserver = \"mail.example.org\"\nfrom = \"m@example.org\"\n[[policy]]\nname = \"all\"\n{text}\n"
+            );
+            let config = countersign_config::parse("test.toml", &text).expect("a policy");
+            enrolled(&config.policies[0], people, sources)
+        };
+        use AddressSource::{Pattern, Record, Set};
+        let mail = "mailbox = \"m\"";
+        assert_eq!(count("factors = [\"totp\"]", &[Set]), 101);
+        assert_eq!(count(&format!("factors = [\"totp\", \"email\"]\n{mail}"), &[Set, Record]), 111);
+        assert_eq!(count(&format!("factors = [\"email\"]\n{mail}"), &[Set]), 110);
+        assert_eq!(count(&format!("factors = [\"email\"]\n{mail}"), &[Record]), 0);
+        let pattern = format!("factors = [\"email\"]\n{mail}\naddress = \"{{user}}@example.org\"");
+        assert_eq!(count(&pattern, &[Set, Pattern]), 1111);
+        assert_eq!(count(&pattern, &[Set]), 110);
     }
 }

@@ -25,7 +25,7 @@ pub async fn host_status(host: &Host) -> Result<(String, String, String, u64, i6
         words.push_str(&trouble);
     }
     let now = host.clock.now()?;
-    let enrolled = host.store.enrolled().await?;
+    let enrolled = host.store.enrolled(host.takes_mail()).await?;
     let behind = now.date - now.wall;
     Ok((env!("CARGO_PKG_VERSION").into(), words, force.config.hash.clone(), enrolled, behind))
 }

@@ -1,122 +1,138 @@
-//! What the database says of the health of a host.
+//! What the database says of the health of a host: a page of people at a time, so that no login waits.
 
+use super::overdue::Overdue;
+use super::pages::PAGE;
 use super::tally;
-use super::worker::{Durability, Store};
-use crate::clock::Moment;
-use crate::decide::throttle::Cap;
+use super::worker::Store;
+use crate::clock::{Moment, Stamp};
+use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 /// People of one kind that are named at most: a report is read by somebody.
-const MOST: u32 = 1000;
+const MOST: usize = 1000;
 /// Recovery codes that are too few to bridge the loss of a phone.
 const FEW: u32 = 2;
 /// Uses of authenticators that say something about the clock of now.
 const RECENT: i64 = 14 * 24 * 3600;
-/// A database up to this size is checked whole, which takes some hundredths of a second; logins wait meanwhile.
-const SMALL: i64 = 16 << 20;
 
 /// What the database says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     /// People without a factor whose time is over, and when it ended (seconds since 1970).
     pub past_date: Vec<(String, i64)>,
-    /// People with an authenticator and few recovery codes left, and how many.
+    /// People with an authenticator and few recovery codes left, and how many; the fewest first.
     pub few_codes: Vec<(String, u32)>,
     /// People who are locked until somebody helps.
     pub locked: Vec<String>,
     /// By how many seconds each authenticator that was used lately was ahead of this host's clock then, in
     /// whole steps.
     pub skews: Vec<i64>,
-    /// What SQLite found wrong in its file.
-    pub damage: Option<String>,
 }
 
 impl Store {
-    /// Looks at everything.
+    /// Looks at everything. `mail` is whether an address is a factor under the policies in force.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn health(&self, cap: Cap, now: Moment) -> Result<Health, Error> {
-        self.run(Durability::Kill, move |db| {
-            Ok(Health {
-                past_date: past_date(db, now)?,
-                few_codes: few_codes(db)?,
-                locked: locked(db, cap, now)?,
-                skews: skews(db, now)?,
-                damage: damage(db)?,
-            })
+    pub async fn health(&self, cap: Cap, mail: bool, now: Moment) -> Result<Health, Error> {
+        let Overdue { people: past_date, .. } = self.overdue(mail, now).await?;
+        let mut few = self.gather(Vec::new(), -1_i64, few_codes).await?;
+        keep_first(&mut few);
+        let nowhere = (String::new(), String::new());
+        let mut locked = self
+            .gather(Vec::new(), nowhere, move |db, found, after| locked(db, found, after, cap, now))
+            .await?;
+        locked.sort();
+        let mut skews =
+            self.gather(Vec::new(), 0_i64, move |db, found, after| skews(db, found, *after, now)).await?;
+        keep_first(&mut skews);
+        Ok(Health {
+            past_date,
+            few_codes: few.into_iter().map(|(left, name)| (name, left)).collect(),
+            locked,
+            skews: skews.into_iter().map(|(_, skew)| skew).collect(),
         })
-        .await
     }
 }
 
-fn past_date(db: &Connection, now: Moment) -> Result<Vec<(String, i64)>, Error> {
-    let rows = db
-        .prepare_cached(
-            "SELECT name, until FROM grace g WHERE until <= ?1
-               AND NOT EXISTS (SELECT 1 FROM totp t JOIN person p USING (uid)
-                               WHERE t.uid = g.uid AND p.name = g.name)
-             UNION
-             SELECT name, until FROM override o WHERE kind = 'require' AND until <= ?1
-               AND NOT EXISTS (SELECT 1 FROM totp t JOIN person p USING (uid)
-                               WHERE t.uid = o.uid AND p.name = o.name)
-             ORDER BY name LIMIT ?2",
-        )?
-        .query_map((now.date, MOST), |r| Ok((r.get(0)?, r.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
+fn keep_first<T: Ord>(found: &mut Vec<T>) {
+    found.sort_unstable();
+    found.truncate(MOST);
 }
 
-fn few_codes(db: &Connection) -> Result<Vec<(String, u32)>, Error> {
-    let rows = db
-        .prepare_cached(
-            "SELECT p.name, count(c.id) - count(c.used_at) AS unused
-             FROM person p LEFT JOIN recovery_code c USING (uid)
-             WHERE EXISTS (SELECT 1 FROM totp WHERE totp.uid = p.uid)
-             GROUP BY p.uid HAVING unused <= ?1 ORDER BY unused, p.name LIMIT ?2",
-        )?
-        .query_map((FEW, MOST), |r| Ok((r.get(0)?, r.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
-}
-
-fn locked(db: &Connection, cap: Cap, now: Moment) -> Result<Vec<String>, Error> {
-    let many: Vec<(u32, String)> = db
-        .prepare_cached(
-            "SELECT p.uid, p.name FROM tally t JOIN person p ON t.subject = 'uid:' || p.uid
-             WHERE t.lane = 'all' ORDER BY t.failures DESC LIMIT ?1",
-        )?
-        .query_map([MOST], |r| Ok((r.get(0)?, r.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut locked = Vec::new();
-    for (uid, name) in many {
-        if cap.closes(&tally::in_a_row(db, uid)?, now) == Some(None) {
-            locked.push(name);
+fn few_codes(db: &Connection, found: &mut Vec<(u32, String)>, after: &i64) -> Result<Option<i64>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT uid, name, EXISTS (SELECT 1 FROM totp WHERE totp.uid = person.uid),
+                (SELECT count(*) - count(used_at) FROM recovery_code c WHERE c.uid = person.uid)
+         FROM person WHERE uid > ?1 ORDER BY uid LIMIT ?2",
+    )?;
+    let mut rows = statement.query((after, PAGE))?;
+    let (mut last, mut seen) = (*after, 0);
+    while let Some(row) = rows.next()? {
+        let (has_app, left): (bool, u32) = (row.get(2)?, row.get(3)?);
+        (last, seen) = (row.get(0)?, seen + 1);
+        if has_app && left <= FEW {
+            found.push((left, row.get(1)?));
         }
     }
-    locked.sort();
-    Ok(locked)
-}
-
-/// The step that was typed against the step that it was then, by the clock of the authenticator.
-fn skews(db: &Connection, now: Moment) -> Result<Vec<i64>, Error> {
-    let rows = db
-        .prepare_cached(
-            "SELECT (last_step - (last_used + drift) / period) * period FROM totp
-             WHERE last_used BETWEEN ?1 AND ?2 ORDER BY last_used DESC LIMIT ?3",
-        )?
-        .query_map((now.wall - RECENT, now.wall, MOST), |r| r.get(0))?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
-}
-
-fn damage(db: &Connection) -> Result<Option<String>, Error> {
-    let pages: i64 = db.query_row("PRAGMA page_count", [], |r| r.get(0))?;
-    let size: i64 = db.query_row("PRAGMA page_size", [], |r| r.get(0))?;
-    if pages.saturating_mul(size) > SMALL {
-        return Ok(None);
+    if found.len() > 2 * MOST {
+        keep_first(found);
     }
-    let found: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
-    Ok((found != "ok").then_some(found))
+    Ok((seen == PAGE).then_some(last))
+}
+
+fn locked(
+    db: &Connection,
+    found: &mut Vec<String>,
+    after: &(String, String),
+    cap: Cap,
+    now: Moment,
+) -> Result<Option<(String, String)>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT subject, lane, failures, boot, last_ms FROM tally
+         WHERE (subject, lane) > (?1, ?2) ORDER BY subject, lane LIMIT ?3",
+    )?;
+    let mut name = db.prepare_cached("SELECT name FROM person WHERE uid = ?1")?;
+    let mut rows = statement.query((&after.0, &after.1, PAGE))?;
+    let (mut last, mut seen) = (None, 0);
+    while let Some(row) = rows.next()? {
+        let (subject, lane): (String, String) = (row.get(0)?, row.get(1)?);
+        if let Some(uid) = tally::uid_of(&subject).filter(|_| lane == Lane::All.as_str()) {
+            let tally =
+                Tally { failures: row.get(2)?, last: Some(Stamp { boot: row.get(3)?, ms: row.get(4)? }) };
+            if cap.closes(&tally, now) == Some(None) && found.len() < MOST {
+                found.extend(name.query_row([uid], |r| r.get(0)).optional()?);
+            }
+        }
+        (last, seen) = (Some((subject, lane)), seen + 1);
+    }
+    Ok(last.filter(|_| seen == PAGE))
+}
+
+/// The step that was typed against the step that it was then, by the clock of the authenticator; the last used
+/// first.
+fn skews(
+    db: &Connection,
+    found: &mut Vec<(std::cmp::Reverse<i64>, i64)>,
+    after: i64,
+    now: Moment,
+) -> Result<Option<i64>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, last_used, (last_step - (last_used + drift) / period) * period FROM totp
+         WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let mut rows = statement.query((after, PAGE))?;
+    let (mut last, mut seen) = (after, 0);
+    while let Some(row) = rows.next()? {
+        let used: i64 = row.get(1)?;
+        (last, seen) = (row.get(0)?, seen + 1);
+        if (now.wall - RECENT..=now.wall).contains(&used) {
+            found.push((std::cmp::Reverse(used), row.get(2)?));
+        }
+    }
+    if found.len() > 2 * MOST {
+        keep_first(found);
+    }
+    Ok((seen == PAGE).then_some(last))
 }

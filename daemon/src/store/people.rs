@@ -70,18 +70,6 @@ impl Store {
         .await
     }
 
-    /// How many people have an authenticator.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn enrolled(&self) -> Result<u64, Error> {
-        self.run(Durability::Kill, |db| {
-            let people: i64 = db.query_row("SELECT count(DISTINCT uid) FROM totp", [], |r| r.get(0))?;
-            Ok(people.unsigned_abs())
-        })
-        .await
-    }
-
     /// Forgets every source that a person would pass unasked from; gives how many there were.
     ///
     /// # Errors

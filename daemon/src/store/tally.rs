@@ -20,6 +20,11 @@ pub(super) fn of_person(uid: u32) -> String {
     format!("uid:{uid}")
 }
 
+/// The uid of a person whose failures are counted here; `None` for a source.
+pub(super) fn uid_of(subject: &str) -> Option<u32> {
+    subject.strip_prefix("uid:")?.parse().ok()
+}
+
 /// The same for a source.
 pub(super) fn of_source(key: &str) -> String {
     format!("source:{key}")
