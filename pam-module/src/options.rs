@@ -3,23 +3,25 @@
 //! ```text
 //! debug                  more lines in the log
 //! quiet                  no information messages, as with PAM_SILENT
-//! prompt=[TEXT]          the text of code prompts, instead of the daemon's
+//! prompt=[TEXT]          the text of the code prompt, instead of the daemon's
 //! echo=off               code prompts hide what is typed
 //! timeout=SECONDS        machine time of one login, summed over all calls (10)
 //! prompt_timeout=SECONDS a later answer is not taken (90)
 //! after_first_factor     every path to this line goes through a first factor that said yes
 //! after_key              public key and code, no password: refuse without a key
 //! no_info                put information into the prompt: for greeters that drop messages
-//! forward_pass           one box holds password and code; the last six digits are the code
+//! forward_pass           one box holds password and code: the last six digits, or a recovery code
+//! forward_pass=8         the same, where the codes of apps have eight digits
 //! bus=ADDRESS            unix:path=/... or unix:abstract=..., for private stacks
 //! owner=UID              who must own the bus name, instead of the daemon's account
 //! ```
 //!
-//! libpam joins `[...]` into one word, so `prompt=` may hold spaces. A word that is unknown, given
-//! twice, or out of bounds refuses every login on that line: an option that is silently ignored
+//! libpam joins `[...]` into one word, but only where the bracket begins it: `[prompt=Your code: ]`
+//! arrives as one word, `prompt=[Your code: ]` as three, which are joined here. A word that is unknown,
+//! given twice, or out of bounds refuses every login on that line: an option that is silently ignored
 //! is a protection that somebody thinks they have.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{bus::Address, text};
 
@@ -35,7 +37,8 @@ pub(crate) struct Options {
     pub(crate) after_first_factor: bool,
     pub(crate) after_key: bool,
     pub(crate) no_info: bool,
-    pub(crate) forward_pass: bool,
+    /// Digits of the code that stands behind the password in the same box.
+    pub(crate) forward_pass: Option<usize>,
     pub(crate) bus: Address,
     pub(crate) owner: Option<u32>,
 }
@@ -52,7 +55,7 @@ impl Default for Options {
             after_first_factor: false,
             after_key: false,
             no_info: false,
-            forward_pass: false,
+            forward_pass: None,
             bus: Address::system(),
             owner: None,
         }
@@ -65,6 +68,8 @@ const TIMEOUT_CAP: u32 = 120;
 const PROMPT_TIMEOUT_CAP: u32 = 3600;
 /// Longest prompt text, in bytes.
 const PROMPT_CAP: usize = 256;
+/// Digits of a code where `forward_pass` does not say.
+const USUAL_DIGITS: usize = 6;
 
 impl Options {
     /// Reads the words of a stack line.
@@ -76,7 +81,9 @@ impl Options {
         let mut options = Self::default();
         let mut seen: Vec<&[u8]> = Vec::new();
         let mut bad = Vec::new();
-        for word in words {
+        let words: Vec<&[u8]> = words.into_iter().collect();
+        let words = joined(&words);
+        for word in &words {
             let name = word.split(|&byte| byte == b'=').next().unwrap_or_default();
             let result =
                 if seen.contains(&name) { Err("is given twice".to_owned()) } else { options.set(word) };
@@ -85,7 +92,7 @@ impl Options {
                 bad.push(format!("module option {} {why}", text::for_log(word)));
             }
         }
-        if options.forward_pass && options.after_first_factor {
+        if options.forward_pass.is_some() && options.after_first_factor {
             bad.push(
                 "module options forward_pass and after_first_factor exclude each other: \
                       a password that is still to be checked is no first factor"
@@ -112,7 +119,10 @@ impl Options {
             "after_first_factor" => &mut self.after_first_factor,
             "after_key" => &mut self.after_key,
             "no_info" => &mut self.no_info,
-            "forward_pass" => &mut self.forward_pass,
+            "forward_pass" => {
+                self.forward_pass = Some(USUAL_DIGITS);
+                return Ok(());
+            }
             "nullok" => {
                 return Err("does not exist here; to let people without a factor in, \
                             write require = \"enrolled\" in the policy"
@@ -136,13 +146,35 @@ impl Options {
             "prompt_timeout" => self.prompt_timeout = seconds(value, PROMPT_TIMEOUT_CAP)?,
             "bus" => self.bus = Address::parse(value)?,
             "owner" => self.owner = Some(uid(value)?),
-            "debug" | "quiet" | "after_first_factor" | "after_key" | "no_info" | "forward_pass" => {
+            "forward_pass" => self.forward_pass = Some(digits(value)?),
+            "debug" | "quiet" | "after_first_factor" | "after_key" | "no_info" => {
                 return Err("takes no value".to_owned());
             }
             _ => return Err("is not known".to_owned()),
         }
         Ok(())
     }
+}
+
+/// The words, with those of a `prompt=[...]` that libpam has split put together again. Where no bracket
+/// closes, nothing is: the word itself is wrong then.
+fn joined<'a>(words: &[&'a [u8]]) -> Vec<Cow<'a, [u8]>> {
+    let mut out = Vec::new();
+    let mut rest = words;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        let open = first.starts_with(b"prompt=[") && !first.ends_with(b"]");
+        match after.iter().position(|word| word.ends_with(b"]")).filter(|_| open) {
+            Some(last) => {
+                let (parts, others) = after.split_at(last + 1);
+                let whole: Vec<&[u8]> = std::iter::once(first).chain(parts.iter().copied()).collect();
+                out.push(Cow::Owned(whole.join(&b' ')));
+                rest = others;
+            }
+            None => out.push(Cow::Borrowed(first)),
+        }
+    }
+    out
 }
 
 fn number(value: &str) -> Option<u32> {
@@ -161,7 +193,20 @@ fn uid(value: &str) -> Result<u32, String> {
     number(value).filter(|&uid| uid != u32::MAX).ok_or_else(|| "must be a numeric user id".to_owned())
 }
 
+/// The lengths that `[totp] digits` has (countersign.toml(5)).
+fn digits(value: &str) -> Result<usize, String> {
+    match value {
+        "6" => Ok(6),
+        "8" => Ok(8),
+        _ => Err("can only be forward_pass, forward_pass=6 or forward_pass=8".to_owned()),
+    }
+}
+
 fn prompt(value: &str) -> Result<String, String> {
+    let value = match value.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').ok_or("begins with [ and does not end with ]")?,
+        None => value,
+    };
     if value.is_empty() || value.len() > PROMPT_CAP {
         return Err(format!("must have a text of at most {PROMPT_CAP} bytes"));
     }
@@ -187,7 +232,8 @@ mod tests {
         assert_eq!(options.bus, Address::system());
         assert!(options.owner.is_none() && options.prompt.is_none());
         assert!(
-            !(options.after_first_factor || options.after_key || options.forward_pass || options.echo_off)
+            !(options.after_first_factor || options.after_key || options.echo_off)
+                && options.forward_pass.is_none()
         );
     }
 
@@ -215,7 +261,37 @@ mod tests {
             (Duration::from_secs(3), Duration::from_secs(30))
         );
         assert_eq!(options.owner, Some(0));
-        assert!(parse(&["forward_pass"]).expect("good").forward_pass);
+        for (word, digits) in [("forward_pass", 6), ("forward_pass=6", 6), ("forward_pass=8", 8)] {
+            assert_eq!(parse(&[word]).expect("good").forward_pass, Some(digits), "{word}");
+        }
+    }
+
+    /// What libpam makes of `[prompt=Your code: ]`, `prompt=[Your code: ]` and their like.
+    #[test]
+    fn a_prompt_may_stand_in_brackets() {
+        for (words, prompt) in [
+            (&["prompt=Your code: "][..], "Your code: "),
+            (&["prompt=[Your", "code:", "]", "debug"], "Your code: "),
+            (&["prompt=[Your", "code:]", "debug"], "Your code:"),
+            (&["prompt=[", "Code]"], " Code"),
+            (&["prompt=[Code:]", "debug"], "Code:"),
+            (&["prompt=[[Code]]"], "[Code]"),
+            (&["prompt=Code]:"], "Code]:"),
+            // What stands in the brackets is text.
+            (&["prompt=[type", "after_first_factor", "nullok]"], "type after_first_factor nullok"),
+        ] {
+            let options = parse(words).unwrap_or_else(|bad| panic!("{words:?}: {bad:?}"));
+            assert_eq!(options.prompt.as_deref(), Some(prompt), "{words:?}");
+            assert!(!options.after_first_factor, "{words:?}");
+            assert_eq!(options.debug, words.last() == Some(&"debug"), "{words:?}");
+        }
+        for words in
+            [&["prompt=[Your", "code:"][..], &["prompt=["], &["prompt=[]"], &["prompt=[Your", "debug"]]
+        {
+            assert!(!parse(words).expect_err("no such prompt").is_empty(), "{words:?}");
+        }
+        let twice = parse(&["prompt=[a", "b]", "prompt=c"]).expect_err("given twice");
+        assert_eq!(twice.len(), 1, "{twice:?}");
     }
 
     #[test]
@@ -246,6 +322,9 @@ mod tests {
             "prompt_timeout=3601",
             "owner=4294967295",
             "owner=root",
+            "forward_pass=",
+            "forward_pass=7",
+            "forward_pass=06",
             "bus=",
             "bus=tcp:host=x",
             "try_first_pass",
@@ -256,6 +335,8 @@ mod tests {
         assert!(parse(&["debug", "debug"]).is_err());
         assert!(parse(&["timeout=1", "timeout=1"]).is_err());
         assert!(parse(&["forward_pass", "after_first_factor"]).is_err());
+        assert!(parse(&["forward_pass=8", "after_first_factor"]).is_err());
+        assert!(parse(&["forward_pass", "forward_pass=8"]).is_err());
         assert!(Options::parse([b"debug\xff".as_slice()]).is_err());
     }
 }

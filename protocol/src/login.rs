@@ -12,6 +12,10 @@
 use serde::{Deserialize, Serialize};
 use zbus::zvariant::Type;
 
+/// The prompt for a code of any factor. Where it says exactly this, and nowhere else, the stack line's
+/// `prompt=` and `forward_pass` apply: a first code or an invitation is asked for in other words.
+pub const CODE_PROMPT: &str = "Verification code: ";
+
 /// The signature of a step, as four out-arguments of a method return.
 pub const STEP_SIGNATURE: &str = "ssa(us)a(bs)";
 

@@ -27,6 +27,9 @@ pub struct PrivateBus {
     dir: Scratch,
     socket: PathBuf,
     process: Option<Child>,
+    /// What stands behind the socket in the printed address.
+    guid: String,
+    as_printed: bool,
     _journal: Option<UnixDatagram>,
 }
 
@@ -62,7 +65,15 @@ impl PrivateBus {
         }
         std::fs::write(dir.join("bus.conf"), configuration(&socket, extra))
             .expect("write the bus configuration");
-        let mut bus = Self { broker, dir, socket, process: None, _journal: None };
+        let mut bus = Self {
+            broker,
+            dir,
+            socket,
+            process: None,
+            guid: String::new(),
+            as_printed: false,
+            _journal: None,
+        };
         bus.resume();
         bus
     }
@@ -70,7 +81,19 @@ impl PrivateBus {
     /// The address, `unix:path=...`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("unix:path={}", self.socket.display())
+        let guid = if self.as_printed { self.guid.as_str() } else { "" };
+        format!("unix:path={}{guid}", self.socket.display())
+    }
+
+    /// The same with an address as `dbus-daemon --print-address` prints it, `,guid=` and all.
+    ///
+    /// # Panics
+    /// Where the broker prints none.
+    #[must_use]
+    pub fn as_printed(mut self) -> Self {
+        assert!(self.guid.starts_with(",guid="), "what was printed: {:?}", self.guid);
+        self.as_printed = true;
+        self
     }
 
     /// The socket's path.
@@ -173,6 +196,7 @@ impl PrivateBus {
             "dbus-daemon did not print its address; it said:\n{}",
             self.said()
         );
+        self.guid = line.trim_end().find(',').map_or_else(String::new, |at| line.trim_end()[at..].to_owned());
         self.process = Some(child);
     }
 

@@ -49,10 +49,11 @@ impl Secret {
         self.clock.as_ref().map_or_else(real_step, |clock| clock.step())
     }
 
-    /// The six-digit code of a step. Hands nothing out: see [`fresh_code`](Self::fresh_code).
+    /// The code of a step, of eight digits where the URI says so. Hands nothing out: see
+    /// [`fresh_code`](Self::fresh_code).
     #[must_use]
     pub fn code_at(&self, step: u64) -> String {
-        code(&self.key, step)
+        code(&self.key, step, if self.uri.contains("digits=8") { 8 } else { 6 })
     }
 
     /// The code of the step now plus `offset`. Hands nothing out.
@@ -98,15 +99,16 @@ impl Secret {
     }
 }
 
-/// RFC 6238 with HMAC-SHA-1 and six digits, RFC 4226 section 5.3 truncation.
+/// RFC 6238 with HMAC-SHA-1, RFC 4226 section 5.3 truncation.
 #[must_use]
-pub fn code(key: &[u8], step: u64) -> String {
+pub fn code(key: &[u8], step: u64, digits: usize) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(&step.to_be_bytes());
     let digest = mac.finalize().into_bytes();
     let at = usize::from(digest[19] & 0x0f);
     let word = u32::from_be_bytes([digest[at] & 0x7f, digest[at + 1], digest[at + 2], digest[at + 3]]);
-    format!("{:06}", word % 1_000_000)
+    let shown = format!("{word:010}");
+    shown[shown.len() - digits..].to_owned()
 }
 
 fn decode_base32(text: &str) -> Option<Vec<u8>> {
@@ -158,7 +160,7 @@ mod tests {
             (1_234_567_890, "005924"),
             (20_000_000_000u64, "353130"),
         ] {
-            assert_eq!(code(key, time / 30), expected);
+            assert_eq!(code(key, time / 30, 6), expected);
         }
     }
 

@@ -7,7 +7,7 @@ use countersign_protocol::names::{DAEMON_USER, MAILER_USER};
 
 const KEY: &str = "/etc/countersign/key";
 const STATE: &str = "/var/lib/countersign";
-const CONFIG: &str = "/etc/countersign/countersign.toml";
+pub(super) const CONFIG: &str = "/etc/countersign/countersign.toml";
 const SECRETS: &str = "/etc/countersign/mailbox.d";
 /// The credential by which systemd hands the key to the daemon.
 const CREDENTIAL: &str = "/run/credentials/countersignd.service/countersign.key";

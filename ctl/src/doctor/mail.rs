@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use countersign_config::{Mailbox, Tls};
 
+use super::files::CONFIG;
 use super::finding::Report;
 use super::system::System;
 use crate::terminal::safe;
 use crate::text::doctor as text;
 
-const CONFIG: &str = "/etc/countersign/countersign.toml";
 /// For each address of each server.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -68,6 +68,7 @@ fn look(system: &System, facts: Option<&[Fact]>, report: &mut Report, progress: 
     progress.at(text::looking_at("PAM stacks"));
     let services = stacks::read(system);
     stacks::check(&services, report);
+    options::digits(system, &services, report);
     progress.at(text::looking_at("sshd"));
     sshd::check(system, &services, report);
     progress.at(text::looking_at("the host"));

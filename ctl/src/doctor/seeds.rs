@@ -169,6 +169,33 @@ fn adm_12_what_the_daemon_says_is_judged() {
     assert_eq!(new(&host.look(&[], &[])), ["nothing-enforced"]);
 }
 
+#[test]
+fn adm_12_what_is_cut_off_must_be_the_code() {
+    let host = Host::new();
+    let stack = |word: &str| {
+        host.put(
+            "etc/pam.d/sshd",
+            &format!(
+                "auth required pam_countersign.so prompt=[Password and code: ] {word}\n\
+                 auth required pam_unix.so use_first_pass\n\
+                 account required pam_unix.so\naccount required pam_countersign.so\n"
+            ),
+        );
+        host.look(&[], &[ALL])
+    };
+    let policy = "[[policy]]\nname = \"all\"\n";
+    host.put("etc/countersign/countersign.toml", &format!("{policy}[totp]\ndigits = 8\n"));
+    let found = stack("forward_pass");
+    assert_eq!(new(&found), ["stack-digits"]);
+    let found = found.iter().find(|found| found.finding.id == "stack-digits").expect("found");
+    assert!(found.evidence[0].ends_with("sshd:1 forward_pass, and [totp] digits = 8"), "{found:?}");
+    assert_eq!(new(&stack("forward_pass=8")), [""; 0]);
+    assert_eq!(new(&stack("forward_pass=7")), ["stack-option"]);
+    host.put("etc/countersign/countersign.toml", policy);
+    assert_eq!(new(&stack("forward_pass=8")), ["stack-digits"]);
+    assert_eq!(new(&stack("forward_pass")), [""; 0]);
+}
+
 /// Names and values from outside reach no terminal as they are.
 #[test]
 fn what_shows_it_is_data() {

@@ -121,7 +121,10 @@ fn first_factor(service: &Service, stack: &Stack, found: &Explored, report: &mut
         if let Some(way) = found.asked_without_factor() {
             report.add(&text::STACK_NOT_AFTER_FACTOR, &service.name, shown(stack, way));
         }
-    } else if found.after_first_factor() && !says("after_key") && !says("forward_pass") {
+    } else if found.after_first_factor()
+        && !says("after_key")
+        && !service.ours(Phase::Auth).any(options::joins)
+    {
         let lines = service.ours(Phase::Auth).map(|entry| entry.place.to_string());
         report.add(&text::STACK_FACTOR_UNSAID, &service.name, lines.collect::<Vec<_>>());
     }

@@ -4,7 +4,7 @@ use super::code::Code;
 use super::resolve::{Entry, Kind};
 
 /// Our module's file.
-const OURS_FILE: &str = "pam_countersign.so";
+pub(super) const OURS_FILE: &str = "pam_countersign.so";
 
 /// Modules whose success says that the person has shown who they are: a password, a ticket, a token, a finger.
 const FIRST_FACTORS: [&str; 21] = [

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::control::{Control, Field};
 use super::files::{By, Folders, Place, Source};
-use super::text::{Line, lines};
+use super::modules::OURS_FILE;
+use super::text::{Line, joined_prompt, lines};
 
 /// libpam gives up on includes deeper than this.
 const MAX_DEPTH: usize = 16;
@@ -275,7 +276,12 @@ impl<'a> Reader<'a> {
             self.fault(place, Problem::Control(field.clone(), why));
         }
         let kind = match name {
-            Some(module) => Kind::Module { module: module.clone(), args: words.cloned().collect(), quiet },
+            Some(module) => {
+                let args: Vec<String> = words.cloned().collect();
+                let ours = file_name(module) == OURS_FILE;
+                let args = if ours { joined_prompt(&args) } else { args };
+                Kind::Module { module: module.clone(), args, quiet }
+            }
             None => {
                 self.fault(place, Problem::Incomplete);
                 Kind::MustFail
@@ -346,12 +352,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn file_name(module: &str) -> &str {
+    module.rsplit('/').next().unwrap_or(module)
+}
+
 impl Entry {
     /// The module's file name, without folder; `None` for what calls none.
     #[must_use]
     pub fn module(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Module { module, .. } => Some(module.rsplit('/').next().unwrap_or(module)),
+            Kind::Module { module, .. } => Some(file_name(module)),
             Kind::Substack { .. } | Kind::MustFail => None,
         }
     }

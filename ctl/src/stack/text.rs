@@ -63,6 +63,26 @@ fn words(line: &str) -> Vec<String> {
     }
 }
 
+/// The options of our module as it reads them itself: libpam splits `prompt=[Your code: ]`, because the
+/// bracket does not begin the word, and the module puts it together again (pam_countersign(8)).
+pub(super) fn joined_prompt(words: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut rest = words;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let open = first.starts_with("prompt=[") && !first.ends_with(']');
+        match after.iter().position(|word| word.ends_with(']')).filter(|_| open) {
+            Some(last) => {
+                let (parts, others) = after.split_at(last + 1);
+                out.push(format!("{first} {}", parts.join(" ")));
+                rest = others;
+            }
+            None => out.push(first.clone()),
+        }
+    }
+    out
+}
+
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n')
 }
@@ -95,6 +115,17 @@ mod tests {
             ["auth", "success=1 default=ignore", "a.so", "prompt=Your [x] code: ", "b"]
         );
         assert_eq!(only("auth [a][b]c"), ["auth", "a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_prompt_in_brackets_is_one_option_of_ours() {
+        let joined =
+            |words: &[&str]| joined_prompt(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!(joined(&["prompt=[Your", "code:", "]", "debug"]), ["prompt=[Your code: ]", "debug"]);
+        assert_eq!(joined(&["prompt=[a", "after_first_factor]"]), ["prompt=[a after_first_factor]"]);
+        assert_eq!(joined(&["prompt=[Code]", "debug]"]), ["prompt=[Code]", "debug]"]);
+        assert_eq!(joined(&["prompt=[a", "after_first_factor"]), ["prompt=[a", "after_first_factor"]);
+        assert_eq!(joined(&["prompt=Your code: ", "a]"]), ["prompt=Your code: ", "a]"]);
     }
 
     #[test]

@@ -129,6 +129,11 @@ findings! {
         "Our line for {} has an option that the module refuses.",
         "An option that is not known refuses every login on that line.",
         "Correct it; the options are in pam_countersign(8).";
+    STACK_DIGITS Warning "stack-digits",
+        "Our line for {} cuts off as many digits as apps set up now do not show.",
+        "Password and code come from one box there, and what is cut off is not the code: nobody with \
+         such an app gets in.",
+        "Let the line say forward_pass=8 where [totp] has digits = 8, and forward_pass where it has 6.";
     PAIR_MISSING Warning "pair-missing",
         "{} asks for no code, and its other half does.",
         "sudo and sudo -i, su and su - have a file each: who is not asked by one uses the other.",
@@ -416,6 +421,11 @@ pub(crate) fn room(path: &str, mib: u64, files: u64) -> String {
 
 pub(crate) fn versions(runs: &str, installed: &str) -> String {
     format!("it is {runs}, this is {installed}")
+}
+
+/// What is cut off, and what `[totp]` says.
+pub(crate) fn digits(line: &str, configured: u8) -> String {
+    format!("{line}, and [totp] digits = {configured}")
 }
 
 pub(crate) fn skew(phones: &str, ahead: i64) -> String {

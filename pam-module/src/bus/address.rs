@@ -26,13 +26,18 @@ impl Address {
         Self::Path(path.to_owned())
     }
 
-    /// Reads `unix:path=/...` or `unix:abstract=...`, and no other form of a D-Bus address: no
-    /// second address, no further key, no escapes.
+    /// Reads `unix:path=/...` or `unix:abstract=...`, and no other form of a D-Bus address: no second
+    /// address, no escapes, no further key but the `guid` that `dbus-daemon --print-address` puts behind
+    /// it. Whom we talk to is proven by the owner of the name, so that one is not looked at.
     ///
     /// # Errors
     ///
     /// What is wrong, as the end of a log line.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = match text.split_once(",guid=") {
+            Some((address, guid)) if is_guid(guid) => address,
+            _ => text,
+        };
         let address = match text.strip_prefix("unix:").and_then(|rest| rest.split_once('=')) {
             Some(("path", path)) if path.starts_with('/') => Self::Path(path.to_owned()),
             Some(("abstract", name)) if !name.is_empty() => Self::Abstract(name.to_owned()),
@@ -50,6 +55,11 @@ impl Address {
     }
 }
 
+/// 128 bits in hex (D-Bus specification, "UUIDs").
+fn is_guid(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +72,10 @@ mod tests {
 
     #[test]
     fn two_forms_and_no_other() {
+        let printed = "unix:path=/tmp/dbus-x,guid=0123456789abcdef0123456789abcdef";
+        assert_eq!(Address::parse(printed), Ok(Address::Path("/tmp/dbus-x".to_owned())));
+        let printed = "unix:abstract=/tmp/x,guid=0123456789abcdef0123456789ABCDEF";
+        assert_eq!(Address::parse(printed), Ok(Address::Abstract("/tmp/x".to_owned())));
         assert_eq!(Address::parse("unix:abstract=/tmp/x"), Ok(Address::Abstract("/tmp/x".to_owned())));
         for bad in [
             "",
@@ -71,6 +85,11 @@ mod tests {
             "unix:abstract=",
             "/run/x",
             "unix:path=/a,guid=00",
+            "unix:path=/a,guid=0123456789abcdef0123456789abcdeg",
+            "unix:path=/a,guid=0123456789abcdef0123456789abcdef,x=y",
+            "unix:path=/a,guid=0123456789abcdef0123456789abcdef;unix:path=/b",
+            "unix:path=/a,x=y,guid=0123456789abcdef0123456789abcdef",
+            ",guid=0123456789abcdef0123456789abcdef",
             "unix:path=/a;unix:path=/b",
             "unix:path=/a%20b",
             "unix:path=/a b",

@@ -166,7 +166,7 @@ impl Talk<'_> {
                 self.refuse()
             }
             End::Locked => {
-                self.log.notice("refused: locked");
+                self.log.notice("refused: tries used up, or locked");
                 self.person.delay_refusal();
                 Outcome::Locked
             }
@@ -190,7 +190,7 @@ impl Talk<'_> {
                 self.log.notice(format_args!("refused: the answer came after {} s", took.as_secs()));
                 return Err(self.refuse());
             }
-            match judge(answer, self.options.forward_pass && prompt.is_for_code) {
+            match judge(answer, self.options.forward_pass.filter(|_| prompt.is_for_code)) {
                 Fit::Empty => {}
                 Fit::Unfit(why) => {
                     self.log.notice(format_args!("refused: {why}"));

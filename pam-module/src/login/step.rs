@@ -1,6 +1,6 @@
 //! A step of the daemon, read strictly: what is odd in any way is no answer.
 
-use countersign_protocol::login::{STYLE_ERROR, STYLE_INFO, Step as WireStep, Verdict as Word};
+use countersign_protocol::login::{CODE_PROMPT, STYLE_ERROR, STYLE_INFO, Step as WireStep, Verdict as Word};
 
 use crate::{options::Options, text};
 
@@ -26,7 +26,8 @@ pub(crate) struct Message {
 pub(crate) struct Prompt {
     pub(crate) echo: bool,
     pub(crate) text: String,
-    /// Whether a code is asked for: such prompts say so.
+    /// Whether it is the prompt for a code of a factor, and not for an invitation or a first code: those
+    /// keep their own words, and no password is in the same box.
     pub(crate) is_for_code: bool,
 }
 
@@ -36,7 +37,7 @@ impl Prompt {
         let mut prompt = self.clone();
         prompt.echo &= !options.echo_off;
         if prompt.is_for_code {
-            if options.forward_pass {
+            if options.forward_pass.is_some() {
                 // The box holds a password too, and says so unless the administrator does.
                 prompt.echo = false;
                 prompt.text = "Password and verification code: ".to_owned();
@@ -153,7 +154,7 @@ fn prompt((echo, text): &(bool, String)) -> Result<Prompt, Flaw> {
     if text.is_empty() {
         return Err("its prompt is empty");
     }
-    Ok(Prompt { echo: *echo, is_for_code: text.contains("code"), text })
+    Ok(Prompt { echo: *echo, is_for_code: text == CODE_PROMPT, text })
 }
 
 fn clean(text: &str) -> Result<String, Flaw> {
@@ -225,10 +226,17 @@ mod tests {
         };
         assert_eq!(messages[0].text, "hello");
         assert!(prompt.echo && prompt.is_for_code);
+        let other =
+            WireStep { prompt: vec![(true, "First code from the app: ".to_owned())], ..wire("ask", 1) };
+        let Ok((_, Opening::Ask(_, other))) = Opening::read(&other) else { panic!("should ask") };
         let options =
             Options { echo_off: true, no_info: true, prompt: Some("Now: ".to_owned()), ..Options::default() };
         let shaped = prompt.shaped(&messages, &options);
         assert_eq!((shaped.echo, shaped.text.as_str()), (false, "hello\nNow: "));
+        assert_eq!(other.shaped(&[], &options).text, "First code from the app: ", "its own words");
+        let joined = Options { forward_pass: Some(6), ..Options::default() };
+        assert_eq!(prompt.shaped(&[], &joined).text, "Password and verification code: ");
+        assert_eq!(other.shaped(&[], &joined), other, "no password is in this box");
         let quiet = Options { quiet: true, ..options };
         assert_eq!(prompt.shaped(&messages, &quiet).text, "Now: ");
     }

@@ -198,7 +198,7 @@ fn a_daemon_that_never_stops_asking_is_left() {
 #[test]
 fn options_shape_the_talk() {
     let mut alice = person(&[Some("hunter2123456")]);
-    let options = Options { forward_pass: true, no_info: true, ..Options::default() };
+    let options = Options { forward_pass: Some(6), no_info: true, ..Options::default() };
     let (outcome, script) = play(vec![step("ask"), step("allow")], &mut alice, &options);
     assert!(matches!(outcome, Outcome::Verified(_)));
     assert_eq!((script.sent, alice.forwarded), (vec![b"123456".to_vec()], b"hunter2".to_vec()));

@@ -58,7 +58,7 @@ impl Codes {
         let step = first.max(self.used[person] + 1);
         (step <= now + 1).then(|| {
             self.used[person] = step;
-            code(&self.keys[person], step)
+            code(&self.keys[person], step, 6)
         })
     }
 
@@ -66,7 +66,7 @@ impl Codes {
     pub(crate) fn present(&mut self, person: usize) -> String {
         let step = real_step();
         self.used[person] = step;
-        code(&self.keys[person], step)
+        code(&self.keys[person], step, 6)
     }
 }
 
