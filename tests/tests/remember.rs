@@ -1,6 +1,6 @@
 //! Sources from which somebody passes unasked: for how long, and what ends it sooner.
 
-use countersign_tests::{Clock, Daemon, Days, Fixture, Secret, Stack, World, require};
+use countersign_tests::{Clock, Code, Daemon, Days, Fixture, Phase, Secret, Stack, World, require};
 use nix::sys::signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,4 +150,58 @@ fn the_policy_says_for_how_long() {
     assert!(!asked(&days.daemon, &alice), "an hour later");
     later(&mut days, 3660);
     assert!(asked(&days.daemon, &alice), "two hours later");
+}
+
+/// The account phase of a login with a key alone, which never came to the auth phase.
+fn by_key(daemon: &Daemon, user: &str, source: &str) -> Code {
+    let login = sshd(daemon).visit(user).rhost(source).pam_env("SSH_AUTH_INFO_0", "");
+    let outcome = login.phases(&[Phase::Account]).run([""; 0]);
+    assert_eq!(outcome.code_prompts(), 0, "{outcome:?}");
+    outcome.account.expect("an account phase")
+}
+
+/// State and reason of the last login of somebody.
+fn last(daemon: &Daemon, user: &str) -> (String, String) {
+    let row = daemon.log(user).pop().expect("a row");
+    (row.state, row.reason)
+}
+
+/// A key alone from a remembered place passes as a password from there does, and adds nothing to the time.
+#[test]
+fn a_key_alone_passes_from_where_the_password_would() {
+    require_all!();
+    let (t, alice) = remembered();
+    let said = |state: &str, reason: &str| (state.to_owned(), reason.to_owned());
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::SUCCESS);
+    assert_eq!(last(&t.daemon, "alice"), said("skipped", "remembered"));
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.2"), Code::PERM_DENIED, "another place");
+    assert_eq!(last(&t.daemon, "alice"), said("denied", "no-second-factor"));
+    done(&t.daemon, &["forget", "alice"]);
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::PERM_DENIED, "forgotten");
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::PERM_DENIED, "and a key brings it not back");
+    assert!(asked(&t.daemon, &alice));
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::SUCCESS);
+}
+
+/// The log of a login by key says why nothing was asked, in the words of other logins.
+#[test]
+fn the_log_says_why_a_key_alone_was_enough() {
+    require_all!();
+    let t = Fixture::configured(
+        "[[policy]]\nname = \"off\"\nstatus = \"off\"\nnetworks = { only = [\"192.0.2.9/32\"] }\n
+         [[policy]]\nname = \"choice\"\ngroups = [\"mfa-required\"]\nrequire = \"enrolled\"\n",
+    );
+    for (user, source, reason) in [
+        ("alice", "192.0.2.9", "policy-off"),
+        ("alice", "192.0.2.1", "not-enrolled"),
+        ("carol", "192.0.2.1", "no-policy"),
+    ] {
+        assert_eq!(by_key(&t.daemon, user, source), Code::SUCCESS, "{user}");
+        assert_eq!(last(&t.daemon, user), ("skipped".to_owned(), reason.to_owned()), "{user}");
+    }
+    let _ = t.daemon.enroll("alice");
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::PERM_DENIED);
+    done(&t.daemon, &["exempt", "alice", "--until", "+1d", "--reason", "a test", "--yes"]);
+    assert_eq!(by_key(&t.daemon, "alice", "192.0.2.1"), Code::SUCCESS);
+    assert_eq!(last(&t.daemon, "alice"), ("skipped".to_owned(), "exempt".to_owned()));
 }

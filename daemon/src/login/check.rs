@@ -34,30 +34,21 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
     let origin = Origin::new(&request.rhost, "", "");
     let person = force.directory.person(&request.user).await;
     let decision = host.decide(&force, &person, &request.service, origin.class, now);
-    let uid = match person.resolution {
-        Resolution::Found(uid) => Some(uid),
-        Resolution::NotFound | Resolution::Failed => {
-            host.store.uid_of(request.user.clone()).await.unwrap_or(None)
-        }
-    };
     let resolved = match person.resolution {
         Resolution::Found(uid) => Some(uid),
         Resolution::NotFound | Resolution::Failed => None,
     };
-    let (required, everyone) = match &decision {
-        Decision::Required(_) => (true, true),
-        Decision::RequiredIfEnrolled(_) => (true, false),
-        Decision::ReportOnly { .. } | Decision::Off { .. } | Decision::NoPolicy | Decision::Exempt { .. } => {
-            (false, false)
-        }
+    // The account database may be down: a person we know keeps their factor.
+    let uid = match resolved {
+        Some(uid) => Some(uid),
+        None if decision.asks() => host.store.uid_of(request.user.clone()).await?,
+        None => None,
     };
     // An address counts as a factor where policy lists it.
     let reachable = match uid {
         Some(uid) => Reach::of(host, &force, &decision, uid, &request.user).await?.is_factor(),
         None => false,
     };
-    let reported = matches!(decision, Decision::ReportOnly { .. });
-    let exempt = matches!(decision, Decision::Exempt { .. });
     let row = LoginRow {
         token: LoginId::new()?.stored(),
         caller,
@@ -77,42 +68,63 @@ pub async fn check(host: &Host, caller: u32, request: CheckRequest) -> Result<Ve
         rules: force.config.hash.clone(),
         mail_to: None,
     };
-    let terms = match decision {
-        Decision::Required(terms) => Some(terms),
-        _ => None,
-    };
-    let shown = (row.user.clone(), row.source.clone());
-    let result = host
-        .store
-        .begin(row, now, move |facts| {
-            let enrolled = reachable || facts.authenticators > 0 || facts.recovery_codes > 0 || facts.renamed;
-            let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
-            let grace = terms.as_ref().and_then(|terms| grace(terms, resolved, facts, now));
-            if let (Some(until), false) = (grace, enrolled) {
-                Opened { until: Some(until), ..over("skipped", "grace", Verdict::NotRequired) }
-            } else if required && (everyone || enrolled) {
-                over("denied", "no-second-factor", Verdict::Deny)
-            } else if reported {
-                over("would-ask", "report-only", Verdict::NotRequired)
-            } else if exempt {
-                over("skipped", "exempt", Verdict::NotRequired)
-            } else {
-                over("skipped", "not-required", Verdict::NotRequired)
-            }
-        })
-        .await;
-    let verdict = match result {
-        Ok(verdict) => verdict,
-        Err(e) if required => return Err(e),
+    let required = decision.asks();
+    let user = row.user.clone();
+    let who = Who { uid, resolved, reachable, caller };
+    match host.store.begin(row, now, move |facts| judge(&decision, &who, facts, now)).await {
+        Ok(verdict) => Ok(verdict),
+        Err(e) if required => Err(e),
         Err(e) => {
             journal::warning(
                 "a login that needs no second factor is not in the attempt log, ignoring",
-                &[("user", &shown.0), ("error", e.text())],
+                &[("user", &user), ("error", e.text())],
             );
-            Verdict::NotRequired
+            Ok(Verdict::NotRequired)
         }
+    }
+}
+
+/// Whom a check is about.
+struct Who {
+    /// Whose the name is, by the account database or by what we know.
+    uid: Option<u32>,
+    /// The same, if the account database says so now.
+    resolved: Option<u32>,
+    /// They have an address for codes, or may have.
+    reachable: bool,
+    /// Who asks.
+    caller: u32,
+}
+
+/// What `begin` would say, where nobody can be asked.
+fn judge(decision: &Decision, who: &Who, facts: &BeginFacts, now: Moment) -> Opened<Verdict> {
+    let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
+    let pass = |state, reason| over(state, reason, Verdict::NotRequired);
+    let (terms, everyone) = match decision {
+        Decision::Required(terms) => (terms, true),
+        Decision::RequiredIfEnrolled(terms) => (terms, false),
+        Decision::ReportOnly { .. } => return pass("would-ask", "report-only"),
+        Decision::Off { .. } => return pass("skipped", "policy-off"),
+        Decision::NoPolicy => return pass("skipped", "no-policy"),
+        Decision::Exempt { .. } => return pass("skipped", "exempt"),
     };
-    Ok(verdict)
+    if facts.renamed {
+        return over("denied", "uid-renamed", Verdict::Deny);
+    }
+    if !(who.reachable || facts.has_codes()) {
+        if !everyone && who.uid.is_some() {
+            return pass("skipped", "not-enrolled");
+        }
+        if let Some(until) = grace(terms, who.resolved, facts, now).filter(|_| everyone) {
+            return Opened { until: Some(until), ..pass("skipped", "grace") };
+        }
+    // Root alone says that the first factor passed.
+    } else if who.caller == 0
+        && facts.confirmed_ago.is_some_and(|ms| u128::from(ms) < terms.remember.as_millis())
+    {
+        return pass("skipped", "remembered");
+    }
+    over("denied", "no-second-factor", Verdict::Deny)
 }
 
 /// Until when somebody without a factor passes here, where nobody can be asked.
