@@ -4,14 +4,14 @@
 pub mod email;
 pub mod enrolling;
 
-use countersign_protocol::login::{STYLE_ERROR, STYLE_INFO};
+use countersign_protocol::login::{CODE_PROMPT, STYLE_ERROR, STYLE_INFO};
 use std::fmt::Write as _;
 
 /// A message as it crosses the bus.
 pub type Message = (u32, String);
 
 /// The prompt for every kind of code. Each code prompt contains the word "code".
-pub const PROMPT: &str = "Verification code: ";
+pub const PROMPT: &str = CODE_PROMPT;
 
 /// The answer to `?`, the same for everybody.
 #[must_use]
@@ -19,10 +19,20 @@ pub fn what_to_type() -> Message {
     (STYLE_INFO, "Type the code that your authenticator app shows, or one of your recovery codes.".into())
 }
 
-/// After a wrong answer with tries left.
+/// After a wrong answer. `None` is that no try is left.
 #[must_use]
-pub fn wrong_code(tries_left: u32) -> Message {
-    (STYLE_ERROR, format!("That code is not right; {}. Type ? for help.", tries(tries_left)))
+pub fn wrong_code(tries_left: Option<u32>) -> Message {
+    let text = match tries_left {
+        Some(left) => format!("That code is not right; {}. Type ? for help.", tries(left)),
+        None => "That code is not right, and no try is left. Log in again.".into(),
+    };
+    (STYLE_ERROR, text)
+}
+
+/// After the last answer of any kind that a login takes.
+#[must_use]
+pub fn no_more_answers() -> Message {
+    (STYLE_ERROR, "This login takes no more answers. Log in again.".into())
 }
 
 fn tries(left: u32) -> String {
@@ -36,8 +46,11 @@ pub fn clock_off(seconds: i64, tries_left: Option<u32>, user: &str) -> Message {
         "\n{} Set it automatically,\nor once you are in by another code run: countersignctl resync {user}",
         clock_is_off(seconds)
     );
-    if let Some(left) = tries_left {
-        let _ = write!(text, "\n{}. Type ? for help.", tries(left));
+    match tries_left {
+        Some(left) => {
+            let _ = write!(text, "\n{}. Type ? for help.", tries(left));
+        }
+        None => text.push_str("\nNo try is left: log in again."),
     }
     (STYLE_ERROR, text)
 }
@@ -47,19 +60,23 @@ fn clock_is_off(seconds: i64) -> String {
     format!("Your phone's clock looks about {} s {way}.", seconds.abs())
 }
 
-/// After a code that was right and is used up.
+/// After a code that was right and is used up. `over` is that the login takes no other.
 #[must_use]
-pub fn code_reused(wait: Option<i64>) -> Message {
-    let text = match wait {
-        Some(seconds) => format!("This code was already used, wait for the next one ({seconds} s)."),
-        None => "This recovery code was already used. Type another one.".into(),
+pub fn code_reused(wait: Option<i64>, over: bool) -> Message {
+    let text = match (wait, over) {
+        (Some(wait), false) => format!("This code was already used, wait for the next one ({wait} s)."),
+        (Some(wait), true) => {
+            format!("This code was already used. Log in again with the next one ({wait} s).")
+        }
+        (None, false) => "This recovery code was already used. Type another one.".into(),
+        (None, true) => "This recovery code was already used. Log in again with another one.".into(),
     };
     (STYLE_ERROR, text)
 }
 
 /// The lane is closed; milliseconds until it opens, `None` until somebody helps.
 #[must_use]
-pub fn locked(ms: Option<i64>, recovery_open: bool, help: Option<&str>) -> Vec<Message> {
+pub fn locked(ms: Option<i64>, recovery_open: bool) -> Message {
     let mut text = match ms {
         Some(ms) => format!("Too many tries, again in {}.", span(ms)),
         None => "Too many tries. This account is locked until an administrator unlocks it.".into(),
@@ -67,7 +84,7 @@ pub fn locked(ms: Option<i64>, recovery_open: bool, help: Option<&str>) -> Vec<M
     if recovery_open {
         text.push_str(" A recovery code still works.");
     }
-    with_help(text, help)
+    (STYLE_ERROR, text)
 }
 
 /// After a recovery code let somebody in. `offered` is that they may set up a new phone right now,
@@ -91,19 +108,19 @@ pub fn recovery_used(left: u32, offered: bool) -> Message {
 
 /// Required, and nothing to show. `command` is what an administrator types.
 #[must_use]
-pub fn not_enrolled(command: &str, user: &str, help: Option<&str>) -> Vec<Message> {
-    with_help(
+pub fn not_enrolled(command: &str, user: &str) -> Message {
+    (
+        STYLE_ERROR,
         format!(
             "You need a second factor to log in here and have none yet. Ask an administrator to run: countersignctl {command} {user}"
         ),
-        help,
     )
 }
 
-fn with_help(text: String, help: Option<&str>) -> Vec<Message> {
-    let mut messages = vec![(STYLE_ERROR, text)];
-    messages.extend(help.map(|h| (STYLE_INFO, h.to_owned())));
-    messages
+/// Whom to call, as the configuration says: the last word to somebody who is refused or locked.
+#[must_use]
+pub fn with_help(said: Vec<Message>, help: Option<&str>) -> Vec<Message> {
+    said.into_iter().chain(help.map(|help| (STYLE_INFO, help.to_owned()))).collect()
 }
 
 /// A span of time for people, rounded up: nobody is told to come back too early.

@@ -123,7 +123,7 @@ fn newcomer(
 ) -> (Vec<String>, &'static str) {
     let who = Newcomer { terms, uid, talk: true, invited: arrival.invited, grace_began: arrival.grace_began };
     let left = |until: i64| Later { until, left: until - then.date };
-    let refused = |command| text::not_enrolled(command, user, help);
+    let refused = |command| text::with_help(vec![text::not_enrolled(command, user)], help);
     let command = if may_enroll(terms, uid.unwrap_or(0)) { "invite" } else { "enroll" };
     let opening = enrolling::open(&who, then);
     let meets = match &opening {

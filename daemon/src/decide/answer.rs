@@ -232,9 +232,12 @@ fn rule_digits(code: &str, facts: &Facts, now: Moment) -> Ruling {
     }
 }
 
-/// Where no code can be sent the word is no answer, and no guess either.
+/// Where no code can be sent the word is no answer, and no guess either. Nor is one sent that this login
+/// would not take any more.
 fn rule_mail(facts: &Facts, now: Moment) -> Ruling {
-    let Some(way) = &facts.email else { return Ruling::Explain };
+    let Some(way) = facts.email.as_ref().filter(|_| !facts.at.is_last_round()) else {
+        return Ruling::Explain;
+    };
     closed(facts.lane, &facts.tally, facts, now).unwrap_or(Ruling::Mail(way.order(now)))
 }
 

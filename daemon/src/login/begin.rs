@@ -264,7 +264,7 @@ fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Ju
         return opened(Phase::Asked, "asked", "", Verdict::Ask, lost.into_iter().collect());
     };
     let recovery_open = facts.recovery_codes > 0 && facts.recovery_tally.closed_for(Lane::Recovery, now) == 0;
-    let messages = text::locked(locked, recovery_open, help);
+    let messages = text::with_help(vec![text::locked(locked, recovery_open)], help);
     if recovery_open {
         opened(Phase::Asked, "asked", "locked", Verdict::Ask, messages)
     } else {
@@ -304,7 +304,7 @@ fn welcome(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> 
         }
         Opening::Ask { asking: question, later_until } => {
             if let Some(locked) = locked(row, facts, asking, now) {
-                let messages = text::locked(locked, false, help);
+                let messages = text::with_help(vec![text::locked(locked, false)], help);
                 return opened(Phase::Over, "locked", "locked", Verdict::Locked, messages);
             }
             let told = matches!(question, Question::Invitation)
@@ -319,7 +319,7 @@ fn welcome(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> 
 /// `command` is what would help.
 fn refuse(row: &LoginRow, reason: &'static str, command: &str, help: Option<&str>) -> Judgement {
     if row.talk {
-        let messages = text::not_enrolled(command, &row.user, help);
+        let messages = text::with_help(vec![text::not_enrolled(command, &row.user)], help);
         opened(Phase::Over, "denied", reason, Verdict::Deny, messages)
     } else {
         neutral()

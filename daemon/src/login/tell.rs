@@ -4,7 +4,7 @@ use super::{LoginId, Step};
 use crate::clock::{Moment, Stamp};
 use crate::decide::answer::{Reason, Ruling};
 use crate::decide::email::mask;
-use crate::decide::enrolling::{Asking, Miss, Move, seconds_left};
+use crate::decide::enrolling::{Asking, Move, seconds_left};
 use crate::host::Host;
 use crate::notice_text;
 use crate::store::Answered;
@@ -14,23 +14,26 @@ use countersign_protocol::login::Verdict;
 
 /// The step that follows a ruling.
 pub(super) fn tell(host: &Host, id: LoginId, done: &Answered, now: Moment) -> Step {
-    let force = host.in_force();
-    let help = force.config.help.as_deref();
-    let (verdict, messages) = match done.ruling {
-        Ruling::Enrolling(ruled) => enrolling(ruled, done, help, now),
-        ruling => answered(ruling, done, help, now),
-    };
+    let (verdict, messages) = answered(done, now);
     if let (Verdict::Ask, Some(asking)) = (verdict, done.next) {
         return question(id, asking, done.asked_back, messages, &done.whose[1], done.begun, now);
     }
-    if done.at.talk {
-        let is_in = matches!(verdict, Verdict::Allow | Verdict::NotRequired);
-        let since = is_in.then(|| notice_text::since_last_login(&done.whose[0], &done.untold)).flatten();
-        return Step::end(id, verdict, messages.into_iter().chain(since).collect());
+    if !done.at.talk {
+        // Where the first factor is unknown nobody hears why, nor that tries are used up: sshd would show
+        // that to everybody, because it goes on otherwise, and it is never so for a name that nobody has.
+        let verdict = if verdict == Verdict::Locked { Verdict::Deny } else { verdict };
+        return Step::end(id, verdict, vec![]);
     }
-    // Where the first factor is unknown nobody hears why, nor that somebody is locked.
-    let verdict = if verdict == Verdict::Locked { Verdict::Deny } else { verdict };
-    Step::end(id, verdict, vec![])
+    let messages = match verdict {
+        Verdict::Allow | Verdict::NotRequired => {
+            let since = notice_text::since_last_login(&done.whose[0], &done.untold);
+            messages.into_iter().chain(since).collect()
+        }
+        Verdict::Deny | Verdict::Locked | Verdict::Ask => {
+            text::with_help(messages, host.in_force().config.help.as_deref())
+        }
+    };
+    Step::end(id, verdict, messages)
 }
 
 /// A step that asks. Whoever has little time left on the way to a factor is told so.
@@ -53,9 +56,9 @@ pub(super) fn later(until: Option<i64>, now: Moment) -> Option<Later> {
     until.map(|until| Later { until, left: until - now.date }).filter(|later| later.left > 0)
 }
 
-fn answered(ruling: Ruling, done: &Answered, help: Option<&str>, now: Moment) -> (Verdict, Vec<Message>) {
+fn answered(done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
     let left = done.next.map(|_| done.tries_left);
-    match ruling {
+    match done.ruling {
         Ruling::Totp { .. } | Ruling::EmailCode => (Verdict::Allow, vec![]),
         // Told by `email`.
         Ruling::Mail(_) => (Verdict::Deny, vec![]),
@@ -64,33 +67,27 @@ fn answered(ruling: Ruling, done: &Answered, help: Option<&str>, now: Moment) ->
             let verdict = if offered { Verdict::Ask } else { Verdict::Allow };
             (verdict, vec![text::recovery_used(done.recovery_left, offered)])
         }
-        Ruling::Locked(ms) => (Verdict::Locked, text::locked(ms, false, help)),
+        Ruling::Locked(ms) => (Verdict::Locked, vec![text::locked(ms, false)]),
         Ruling::Explain => explain(done, now),
-        Ruling::Wrong { reason: Reason::ClockOff { seconds, .. }, .. } => {
-            let mut messages = vec![text::clock_off(seconds, left, &done.whose[0])];
-            if done.closed_for > 0 {
-                messages.extend(text::locked(Some(done.closed_for), false, help));
-            }
-            (ask_or_deny(done), messages)
-        }
-        Ruling::Wrong { .. } if done.closed_for > 0 => {
-            (Verdict::Deny, text::locked(Some(done.closed_for), false, help))
-        }
-        Ruling::Wrong { reason: Reason::CodeExpired, .. } => {
-            (ask_or_deny(done), vec![text::email::expired()])
-        }
-        Ruling::Wrong { reason: Reason::CodeReused(wait), .. } => {
-            (ask_or_deny(done), vec![text::code_reused(wait)])
-        }
-        Ruling::Wrong { reason: Reason::WrongCode, .. } => {
-            (ask_or_deny(done), left.map(text::wrong_code).into_iter().collect())
-        }
-        // Told by `enrolling`.
-        Ruling::Enrolling(_) => (Verdict::Deny, vec![]),
+        Ruling::Wrong { reason, .. } => (ask_or_end(done), wrong(reason, left, done)),
+        Ruling::Enrolling(ruled) => enrolling(ruled, done, now),
     }
 }
 
-fn enrolling(ruled: Move, done: &Answered, help: Option<&str>, now: Moment) -> (Verdict, Vec<Message>) {
+/// Why an answer was refused. That it has closed the lane is more to know than that it was wrong.
+fn wrong(reason: Reason, left: Option<u32>, done: &Answered) -> Vec<Message> {
+    let closed = (done.closed_for > 0).then(|| text::locked(Some(done.closed_for), false));
+    let why = match reason {
+        Reason::ClockOff { seconds, .. } => Some(text::clock_off(seconds, left, &done.whose[0])),
+        _ if closed.is_some() => None,
+        Reason::CodeExpired => Some(text::email::expired(left.is_none())),
+        Reason::CodeReused(wait) => Some(text::code_reused(wait, left.is_none())),
+        Reason::WrongCode => Some(text::wrong_code(left)),
+    };
+    why.into_iter().chain(closed).collect()
+}
+
+fn enrolling(ruled: Move, done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
     let later = later(done.at.later_until, now);
     match ruled {
         Move::Explain => explain(done, now),
@@ -98,15 +95,13 @@ fn enrolling(ruled: Move, done: &Answered, help: Option<&str>, now: Moment) -> (
         Move::Kept => (Verdict::Allow, vec![enrolling::set_up(done.at.passed)]),
         Move::GoOn { failed } => (Verdict::Allow, failed.then(enrolling::not_set_up).into_iter().collect()),
         Move::Missed(_) if done.closed_for > 0 => {
-            (Verdict::Deny, text::locked(Some(done.closed_for), false, help))
+            (Verdict::Locked, vec![text::locked(Some(done.closed_for), false)])
         }
         Move::Missed(miss) if done.next.is_some() => {
             (Verdict::Ask, vec![enrolling::missed(miss, done.tries_left, done.asked_back)])
         }
-        Move::Missed(Miss::FirstCode { .. } | Miss::ReadBack) | Move::Gone => {
-            (Verdict::Deny, vec![enrolling::over()])
-        }
-        Move::Missed(Miss::Invitation) => (Verdict::Deny, vec![]),
+        Move::Missed(miss) => (Verdict::Locked, vec![enrolling::missed_for_good(miss, done.asked_back)]),
+        Move::Gone => (Verdict::Deny, vec![enrolling::over()]),
         // What these show is not made here; without it there is nothing to go on with.
         Move::TryInvitation | Move::SetUp | Move::Proven { .. } => (Verdict::Deny, vec![]),
     }
@@ -123,10 +118,11 @@ fn explain(done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
             let text = enrolling::what_to_type(asking, later, done.at.passed, done.asked_back);
             (Verdict::Ask, vec![text])
         }
-        None => (Verdict::Deny, vec![]),
+        None => (Verdict::Locked, vec![text::no_more_answers()]),
     }
 }
 
-fn ask_or_deny(done: &Answered) -> Verdict {
-    if done.next.is_some() { Verdict::Ask } else { Verdict::Deny }
+/// Used up tries are `locked`: no answer of this login is looked at any more, be it the right one.
+fn ask_or_end(done: &Answered) -> Verdict {
+    if done.next.is_some() { Verdict::Ask } else { Verdict::Locked }
 }

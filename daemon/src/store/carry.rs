@@ -101,8 +101,19 @@ struct End {
 }
 
 fn explain(db: &Connection, login: &OpenLogin, done: &mut Answered) -> Result<(), Error> {
-    done.next = (!login.at.is_last_round()).then_some(login.at.asking);
     db.prepare_cached("UPDATE login SET rounds = rounds + 1 WHERE id = ?1")?.execute([login.id])?;
+    if !login.at.is_last_round() {
+        done.next = Some(login.at.asking);
+        return Ok(());
+    }
+    pending::discard(db, login.id)?;
+    email::close(db, login.id)?;
+    db.prepare_cached(
+        "UPDATE login SET phase = ?2, token = NULL, state = 'denied',
+           reason = CASE state WHEN 'denied' THEN reason ELSE 'too-many-answers' END
+         WHERE id = ?1",
+    )?
+    .execute((login.id, Phase::Over.number()))?;
     Ok(())
 }
 

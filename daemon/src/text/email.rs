@@ -44,10 +44,15 @@ pub fn capped(ms: i64) -> Message {
     (STYLE_ERROR, format!("Too many codes were sent. The next one can be asked for in {}.", span(ms)))
 }
 
-/// A code that was right came too late.
+/// A code that was right came too late. `over` is that the login takes no other.
 #[must_use]
-pub fn expired() -> Message {
-    (STYLE_ERROR, "This code has expired. Type resend for a new one.".into())
+pub fn expired(over: bool) -> Message {
+    let text = if over {
+        "This code has expired, and no try is left. Log in again for a new one."
+    } else {
+        "This code has expired. Type resend for a new one."
+    };
+    (STYLE_ERROR, text.into())
 }
 
 /// The answer to `?`.

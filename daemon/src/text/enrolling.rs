@@ -204,6 +204,26 @@ pub fn missed(miss: Miss, tries_left: u32, asked_back: u32) -> Message {
     (STYLE_ERROR, text)
 }
 
+/// The last wrong answer: what was wrong, and what next.
+#[must_use]
+pub fn missed_for_good(miss: Miss, asked_back: u32) -> Message {
+    const NOTHING_KEPT: &str = "Nothing of this key is kept: log in again for a new one.";
+    let text = match miss {
+        Miss::Invitation => "That invitation code is not right, and no try is left. Log in again.".into(),
+        Miss::FirstCode { off: Some(seconds) } => {
+            format!("\n{} Set it automatically.\n{NOTHING_KEPT}", super::clock_is_off(seconds))
+        }
+        Miss::FirstCode { off: None } => {
+            format!("\nThat is not the code of this key, and no try is left.\n{NOTHING_KEPT}")
+        }
+        Miss::ReadBack => {
+            let number = asked_back + 1;
+            format!("\nThat is not recovery code {number}, and no try is left.\n{NOTHING_KEPT}")
+        }
+    };
+    (STYLE_ERROR, text)
+}
+
 /// A passed login goes on without a new factor, although one was tried.
 #[must_use]
 pub fn not_set_up() -> Message {

@@ -199,16 +199,19 @@ fn enr_04_wrong_first_codes_are_bounded() {
     require_all!();
     let t = Fixture::configured(&config(AT_LOGIN));
     let mut ends = Vec::new();
-    for _ in 0..3 {
+    for n in 0..3 {
         let mut bob = Enrollee::new(t.daemon.clock());
         let outcome = bob.log_in(&t.cs().visit("bob"), |bob, prompt| {
             bob.read(prompt);
             Some(Reply::from(bob.app().wrong_code(1)))
         });
+        let said = outcome.messages();
+        assert_eq!(said.last(), Some(&"Lost your phone? Ask the helpdesk, room 12."), "{outcome:#?}");
+        assert!(said.concat().contains(["no try is left", "Too many tries"][n.min(1)]), "{outcome:#?}");
         ends.push((outcome.auth, outcome.code_prompts()));
     }
     // Five failures close the lane: the second login ends at its second answer, the third at once.
-    let expected = [(Code::AUTH_ERR, 3), (Code::AUTH_ERR, 2), (Code::MAXTRIES, 0)];
+    let expected = [(Code::MAXTRIES, 3), (Code::MAXTRIES, 2), (Code::MAXTRIES, 0)];
     assert_eq!(ends, expected);
     let _ = t.daemon.ctl().run(&["unlock", "bob"]).ok();
     let mut bob = Enrollee::new(t.daemon.clock());

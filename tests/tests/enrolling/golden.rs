@@ -193,6 +193,11 @@ impl<'a> Door<'a> {
         person.ends(&self.name(what))
     }
 
+    /// They have used up their tries: sshd and login(1) end it there.
+    fn is_sent_away(&self, person: Person<'_>, what: &str) {
+        person.ends(&self.name(what));
+    }
+
     /// They are refused. login(1) asks who they are once more.
     fn is_refused(&self, person: Person<'_>, what: &str) {
         if self.sshd.is_some() {
@@ -253,7 +258,7 @@ fn wrong_first_code(door: &Door<'_>) {
     for _ in 0..3 {
         bob.types(FIRST_CODE, &mut |me| me.app().wrong_code(1));
     }
-    door.is_refused(bob, "wrong-first-code");
+    door.is_sent_away(bob, "wrong-first-code");
 }
 
 #[test]

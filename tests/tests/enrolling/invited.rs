@@ -4,6 +4,8 @@ use super::{assert_fresh_code_passes, config, ended, factors, last, require_all}
 use countersign_tests::enrolling::INVITATION;
 use countersign_tests::{Code, Enrollee, Fixture, Outcome, Reply};
 
+const HELP: &str = "Lost your phone? Ask the helpdesk, room 12.";
+
 pub(super) fn invite(t: &Fixture, user: &str) -> String {
     let out = t.daemon.ctl().run(&["invite", user, "--json"]).ok().json().remove(0);
     out["code"].as_str().expect("a code").to_owned()
@@ -25,14 +27,17 @@ fn enr_02_an_invitation_opens_the_login_it_was_made_for() {
     let hers = invite(&t, "alice");
     let mut bob = Enrollee::new(t.daemon.clock());
     let crossed = with(&t, &mut bob, "bob", &hers);
-    assert_eq!((crossed.auth, crossed.code_prompts()), (Code::AUTH_ERR, 3), "{crossed:#?}");
+    assert_eq!((crossed.auth, crossed.code_prompts()), (Code::MAXTRIES, 3), "{crossed:#?}");
+    let said = crossed.messages();
+    let told = ["That invitation code is not right, and no try is left. Log in again.", HELP];
+    assert!(said.ends_with(&told), "{crossed:#?}");
     assert!(bob.app.is_none(), "no key before the right invitation");
     assert_eq!(last(&t, "bob"), ended("denied", "wrong-invitation", "", false));
     let right = with(&t, &mut bob, "bob", &code.to_uppercase().replace('-', " "));
     assert!(right.passed(), "{right:#?}");
     assert_eq!(factors(&t, "bob"), ["totp", "recovery"]);
     let wrong: Vec<Code> = (0..2).map(|_| with(&t, &mut alice, "alice", "00000-00000").auth).collect();
-    assert_eq!(wrong, [Code::AUTH_ERR; 2]);
+    assert_eq!(wrong, [Code::MAXTRIES; 2]);
     let _ = t.daemon.ctl().run(&["unlock", "alice"]).ok();
     let void = with(&t, &mut alice, "alice", &hers);
     assert_eq!(void.auth, Code::PERM_DENIED, "five wrong ones void it: {void:#?}");

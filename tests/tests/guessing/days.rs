@@ -24,7 +24,8 @@ fn bru_01_delays_end_and_double() {
         days.wait((u32::try_from(delay).expect("small") - 6) * second);
         assert_eq!(cs.login("alice", [alice.fresh_code()]).auth, Code::MAXTRIES, "before {delay} s are over");
         days.wait(6 * second);
-        assert_eq!(cs.login("alice", [alice.wrong_code(10 + n)]).auth, Code::AUTH_ERR, "evaluated again");
+        assert_eq!(cs.login("alice", [alice.wrong_code(10 + n)]).auth, Code::MAXTRIES);
+        assert_eq!(days.daemon.log("alice").pop().expect("a row").state, "denied", "evaluated again");
     }
     assert_eq!(cs.login("alice", [alice.fresh_code()]).auth, Code::MAXTRIES);
     days.wait(240 * second);

@@ -5,6 +5,7 @@
 
 mod budget;
 mod days;
+mod ends;
 mod lanes;
 mod recovery;
 mod strangers;

@@ -120,7 +120,7 @@ fn bru_04_asking_again_gives_no_tries_back() {
     let letters = t.letters();
     assert!(letters <= 3, "{letters} letters in five minutes");
     let locked = t.begin("bob", "passed");
-    assert!(locked.verdict == "locked" || last == "deny", "{locked:?}");
+    assert!(locked.verdict == "locked" && last == "locked", "{last}: {locked:?}");
     assert_eq!(t.letters(), letters, "and nothing is sent to somebody who is locked");
 }
 
@@ -259,6 +259,32 @@ fn rpl_15_a_code_outlives_a_restart_and_ends_by_boot_time() {
     assert!(step.said.contains("A code was sent to b***@example.org"), "{step:?}");
     let code = code_in(&server.wait_for(3)[2].text);
     assert_eq!(respond(&days.bus, &begun.login, &code).verdict, "allow");
+    // Too late at the last try: nothing is said that this login does not take any more.
+    days.wait(Duration::from_secs(300));
+    let begun = begin(&days.bus, "bob", "passed");
+    let code = code_in(&server.wait_for(4)[3].text);
+    for _ in 0..2 {
+        assert_eq!(respond(&days.bus, &begun.login, &other(&code)).verdict, "ask");
+    }
+    days.wait(Duration::from_secs(61));
+    let step = respond(&days.bus, &begun.login, &code);
+    assert_eq!(step.verdict, "locked", "{step:?}");
+    assert!(step.said.contains("no try is left. Log in again for a new one."), "{step:?}");
+}
+
+/// A code that no answer of the login could bring back is not sent.
+#[test]
+fn the_last_answer_of_a_login_sends_nothing() {
+    require!(Root, Staged("countersign-mailer"), Staged("countersignd"));
+    let t = Codes::start(BOTH);
+    let _app = t.daemon.enroll("alice");
+    let begun = t.begin("alice", "passed");
+    for _ in 0..9 {
+        assert_eq!(t.respond(&begun.login, "?").verdict, "ask");
+    }
+    let step = t.respond(&begun.login, "email");
+    assert_eq!((step.verdict.as_str(), t.letters()), ("locked", 0), "{step:?}");
+    assert!(step.said.contains("This login takes no more answers. Log in again."), "{step:?}");
 }
 
 #[test]
