@@ -11,9 +11,6 @@ use crate::terminal::{ask, complain, read_line, safe};
 use crate::text;
 use crate::whom::Whom;
 
-/// How often a person may mistype; each is a login of its own, and the daemon counts them.
-const ATTEMPTS: u32 = 3;
-
 /// Asks for a code and gives the proof that the daemon takes. Empty for somebody who has no factor to
 /// show, and where somebody else is acted on: then it is not asked for.
 pub(crate) async fn prove(manager: &ManagerProxy<'_>, whom: &Whom) -> Result<String, Failure> {
@@ -22,15 +19,11 @@ pub(crate) async fn prove(manager: &ManagerProxy<'_>, whom: &Whom) -> Result<Str
     }
     let connection = manager.inner().connection();
     let login = LoginProxy::builder(connection).cache_properties(CacheProperties::No).build().await?;
-    for left in (0..ATTEMPTS).rev() {
-        match one(&login, &whom.user).await? {
-            Shown::Proof(id) => return Ok(id),
-            Shown::NothingToShow => return Ok(String::new()),
-            Shown::Wrong if left > 0 => complain(text::PROOF_WRONG),
-            Shown::Wrong => {}
-        }
+    match one(&login, &whom.user).await? {
+        Shown::Proof(id) => Ok(id),
+        Shown::NothingToShow => Ok(String::new()),
+        Shown::Wrong => Err(Failure::new(Exit::NotAuthorized, text::not_proven(&safe(&whom.user)))),
     }
-    Err(Failure::new(Exit::NotAuthorized, text::not_proven(&safe(&whom.user))))
 }
 
 enum Shown {
@@ -39,7 +32,7 @@ enum Shown {
     Wrong,
 }
 
-/// One login: one prompt, or more of them where the person asks for help.
+/// One login: as many prompts as the daemon has questions.
 async fn one(login: &LoginProxy<'_>, user: &str) -> Result<Shown, Failure> {
     let (id, mut verdict, mut messages, mut prompt) =
         login.begin(user, "", OWN_SERVICE, OWN_SERVICE, "", "", "unknown").await?;

@@ -267,7 +267,6 @@ pub(crate) fn you_have_no_name(uid: u32) -> String {
 }
 
 pub(crate) const PROOF_QUESTION: &str = "Verification code: ";
-pub(crate) const PROOF_WRONG: &str = "That was not accepted. Wait for the next code.";
 pub(crate) const NOTHING_TYPED: &str = "nothing was typed. Nothing was changed.";
 
 pub(crate) fn not_proven(user: &str) -> String {

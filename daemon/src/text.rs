@@ -29,6 +29,16 @@ pub fn wrong_code(tries_left: Option<u32>) -> Message {
     (STYLE_ERROR, text)
 }
 
+/// The same to somebody who may not be told why: it was wrong, or right and used up.
+#[must_use]
+pub fn not_accepted(tries_left: u32) -> Message {
+    let tries = tries(tries_left);
+    (
+        STYLE_ERROR,
+        format!("That was not accepted; {tries}. The code of an app works once: take the next one."),
+    )
+}
+
 /// After the last answer of any kind that a login takes.
 #[must_use]
 pub fn no_more_answers() -> Message {

@@ -322,6 +322,7 @@ mod tests {
                 asking: Asking::Code,
                 passed: false,
                 talk: true,
+                tries: TRIES_PER_LOGIN,
                 misses: 0,
                 rounds: 0,
                 later_until: None,

@@ -3,7 +3,7 @@
 //! What is asked at each prompt, what an answer to it does, and until when `later` is an answer.
 //! Whoever has passed already (by a recovery code) can only go on: nothing here refuses them.
 
-use super::answer::{ROUNDS_PER_LOGIN, TRIES_PER_LOGIN, Typed};
+use super::answer::{ROUNDS_PER_LOGIN, Typed};
 use super::policy::Terms;
 use super::totp::{Authenticator, Match};
 use crate::clock::{Moment, Stamp};
@@ -145,6 +145,8 @@ pub struct Position {
     pub passed: bool,
     /// The first factor passed.
     pub talk: bool,
+    /// Wrong answers that a question of this login takes.
+    pub tries: u32,
     /// Wrong answers to this question so far.
     pub misses: u32,
     /// Answers of any kind so far.
@@ -157,8 +159,7 @@ impl Position {
     /// Wrong answers that are left after one more.
     #[must_use]
     pub fn left_after_a_miss(&self) -> u32 {
-        let limit = if self.talk { TRIES_PER_LOGIN } else { 1 };
-        limit.saturating_sub(self.misses + 1)
+        self.tries.saturating_sub(self.misses + 1)
     }
 
     /// Whether no other answer can follow this one.

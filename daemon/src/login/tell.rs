@@ -76,6 +76,9 @@ fn answered(done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
 
 /// Why an answer was refused. That it has closed the lane is more to know than that it was wrong.
 fn wrong(reason: Reason, left: Option<u32>, done: &Answered) -> Vec<Message> {
+    if let (false, Some(left)) = (done.at.talk, left) {
+        return vec![text::not_accepted(left)];
+    }
     let closed = (done.closed_for > 0).then(|| text::locked(Some(done.closed_for), false));
     let why = match reason {
         Reason::ClockOff { seconds, .. } => Some(text::clock_off(seconds, left, &done.whose[0])),

@@ -9,7 +9,7 @@ use super::pending::{self, Pending};
 use super::tally;
 use super::worker::{Durability, Store};
 use crate::clock::{Moment, Stamp};
-use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, RecoveryMatch, Ruling};
+use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, RecoveryMatch, Ruling, TRIES_PER_LOGIN};
 use crate::decide::email::Limits;
 use crate::decide::enrolling::{Asking, Position};
 use crate::decide::recovery::SALT_BYTES;
@@ -56,7 +56,7 @@ impl OpenLogin {
     /// Whether codes by e-mail may be sent in it: the first factor passed, or somebody shows a factor of
     /// their own before they change what they have.
     pub(super) fn mails(&self) -> bool {
-        self.at.talk || (self.caller != 0 && self.service == OWN_SERVICE)
+        self.at.talk || is_own(self.caller, &self.service)
     }
 
     /// Whether a recovery code has let the person pass already.
@@ -229,12 +229,20 @@ impl Store {
     }
 }
 
+/// Whether somebody shows a factor of their own before they change what they have.
+fn is_own(caller: u32, service: &str) -> bool {
+    caller != 0 && service == OWN_SERVICE
+}
+
 fn read_login(r: &Row<'_>) -> rusqlite::Result<OpenLogin> {
     let person_pays: bool = r.get(8)?;
+    let (caller, talk): (u32, bool) = (r.get(2)?, r.get(9)?);
+    // At a prompt of their own people mistype as they do elsewhere, and a new login may be a new letter.
+    let more = talk || is_own(caller, r.get_ref(5)?.as_str()?);
     Ok(OpenLogin {
         id: r.get(0)?,
         phase: Phase::read(r.get(1)?),
-        caller: r.get(2)?,
+        caller,
         user: r.get(3)?,
         uid: r.get(4)?,
         service: r.get(5)?,
@@ -245,7 +253,8 @@ fn read_login(r: &Row<'_>) -> rusqlite::Result<OpenLogin> {
         at: Position {
             asking: Asking::read(r.get_ref(13)?.as_str()?),
             passed: r.get_ref(17)?.as_str()? == "verified",
-            talk: r.get(9)?,
+            talk,
+            tries: if more { TRIES_PER_LOGIN } else { 1 },
             misses: r.get(14)?,
             rounds: r.get(12)?,
             later_until: r.get(15)?,

@@ -234,13 +234,16 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
         .prepare_cached("SELECT name FROM person WHERE uid = ?1")?
         .query_row([uid], |r| r.get(0))
         .optional()?;
-    let Some(kept) = kept else { return Ok(facts) };
-    if kept != row.user {
+    if kept.as_ref().is_some_and(|kept| *kept != row.user) {
         facts.renamed = true;
         return Ok(facts);
     }
     if row.payer == Payer::Person {
         facts.confirmed_ago = known_source::confirmed_ago(db, uid, row, now)?;
+    }
+    // Whoever has mail only is not kept.
+    if kept.is_none() {
+        return Ok(facts);
     }
     facts.authenticators =
         db.prepare_cached("SELECT count(*) FROM totp WHERE uid = ?1")?.query_row([uid], |r| r.get(0))?;

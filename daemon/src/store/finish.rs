@@ -138,7 +138,7 @@ fn end(
         grace::note(db, uid, &login.user, until, now)?;
     }
     if confirmed != Confirmed::Skipped && !login.source_key.is_empty() {
-        known_source::confirm(db, uid, &login.source_key, &login.service, rules, now)?;
+        known_source::confirm(db, (uid, &login.user), &login.source_key, &login.service, rules, now)?;
     }
     Ok(())
 }

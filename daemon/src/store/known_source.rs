@@ -23,17 +23,17 @@ const STILL_COUNTS: &str =
 /// Notes where a login was confirmed from, and under which policies.
 pub(super) fn confirm(
     db: &Connection,
-    uid: u32,
+    (uid, name): (u32, &str),
     source: &str,
     service: &str,
     rules: &str,
     now: Moment,
 ) -> Result<(), Error> {
     db.prepare_cached(
-        "INSERT OR REPLACE INTO known_source (uid, source, service, confirmed, boot, confirmed_ms, rules)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO known_source (uid, name, source, service, confirmed, boot, confirmed_ms, rules)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
-    .execute((uid, source, service, now.wall, now.boot, now.boot_ms, rules))?;
+    .execute((uid, name, source, service, now.wall, now.boot, now.boot_ms, rules))?;
     db.prepare_cached("DELETE FROM known_source WHERE uid = ?1 AND confirmed < ?2")?
         .execute((uid, now.wall - KNOWN_FOR))?;
     Ok(())
@@ -51,13 +51,14 @@ pub(super) fn confirmed_ago(
         return Ok(None);
     }
     let sql = format!(
-        "SELECT confirmed_ms FROM known_source WHERE uid = ?1 AND {STILL_COUNTS} AND source = ?6 AND service = ?7"
+        "SELECT confirmed_ms FROM known_source WHERE uid = ?1 AND {STILL_COUNTS} AND source = ?6 AND service = ?7 AND name = ?8"
     );
     let at: Option<i64> = db
         .prepare_cached(&sql)?
-        .query_row((uid, now.boot, &row.rules, now.wall, now.boot_ms, &row.source_key, &row.service), |r| {
-            r.get(0)
-        })
+        .query_row(
+            (uid, now.boot, &row.rules, now.wall, now.boot_ms, &row.source_key, &row.service, &row.user),
+            |r| r.get(0),
+        )
         .optional()?;
     Ok(at.and_then(|at| u64::try_from(now.boot_ms - at).ok()))
 }

@@ -13,6 +13,7 @@ mod notices;
 mod preview;
 mod real;
 mod records;
+mod remembered;
 mod tool;
 
 use countersign_tests::certificates::Authority;

@@ -86,7 +86,7 @@ fn enr_03_a_proof_is_good_for_one_thing_once() {
     assert_eq!(enroll(&mut hers, "alice", "y", &login, ""), refused(), "root's login");
     // Not answered, and answered wrongly.
     let (login, verdict) = on_the_bus(&mut hers, "alice", "countersignctl", &alice.wrong_code(1));
-    assert_eq!(verdict, "deny");
+    assert_eq!(verdict, "ask");
     assert_eq!(enroll(&mut hers, "alice", "y", &login, ""), refused());
     assert_eq!(apps(&t, "alice"), ["app"]);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::decide::answer::TRIES_PER_LOGIN;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -36,7 +37,7 @@ fn app() -> Authenticator {
 }
 
 fn at(asking: Asking) -> Position {
-    Position { asking, passed: false, talk: true, misses: 0, rounds: 0, later_until: None }
+    Position { asking, passed: false, talk: true, tries: 3, misses: 0, rounds: 0, later_until: None }
 }
 
 fn passed(asking: Asking) -> Position {

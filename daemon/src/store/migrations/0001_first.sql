@@ -259,9 +259,10 @@ CREATE INDEX tally_by_last ON tally (last);
 
 -- Sources that a person confirmed a login from, by service. The boot time says for how long a policy
 -- may let them pass unasked: another boot has forgotten them, and so have other policies than those of
--- this hash. The wall clock makes them known.
+-- this hash. The wall clock makes them known. Of whoever has the uid under another name they are not.
 CREATE TABLE known_source (
     uid          INTEGER NOT NULL,
+    name         TEXT    NOT NULL,
     source       TEXT    NOT NULL,
     service      TEXT    NOT NULL,
     confirmed    INTEGER NOT NULL,
