@@ -4,11 +4,13 @@
 use crate::memory::Memory;
 use crate::seed;
 use crate::stats::load;
+use countersign_protocol::names::{BUS_NAME, LOGIN_INTERFACE, OBJECT_PATH};
 use countersign_tests::bus::PrivateBus;
-use countersign_tests::{Daemon, World, artifacts, fixture};
+use countersign_tests::{Daemon, Wire, World, artifacts, fixture};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PEOPLE: usize = 100_000;
@@ -26,6 +28,18 @@ const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM
        '10.' || (i * 31 % 20) || '.' || (i * 17 % 250) || '.7', 'x', 0, 1, 1, 'operators',
        CASE WHEN i % 500 = 0 THEN 'denied' ELSE 'verified' END, 'totp', CASE WHEN i % 500 = 0 THEN 'wrong-code' ELSE '' END,
        unixepoch() - (1000000 - i) * 31, zeroblob(16), 0, 1, 1, unixepoch() - (1000000 - i) * 31 + 9, 1 FROM n";
+
+/// Ten recovery codes for everybody, and time to enroll for as many others.
+const GIVE: &str = "INSERT INTO recovery_set (uid, salt, created) SELECT uid, randomblob(16), 0 FROM person;
+    INSERT INTO recovery_code (uid, number, hash) SELECT p.uid, n.value, randomblob(32)
+      FROM person p, json_each('[0,1,2,3,4,5,6,7,8,9]') n;
+    INSERT INTO grace (uid, name, began, until)
+      SELECT uid + 10000000, 'later' || uid, 0, CASE WHEN uid % 2 THEN 1 ELSE 4102444800 END FROM person;
+    INSERT INTO tally (subject, lane, failures, boot, last_ms, last) SELECT 'uid:' || uid, 'all', 1, zeroblob(16), 0, 0 FROM person";
+
+/// What counts everybody, and what one process does anyway.
+const COUNTS: [(&str, &[&str]); 3] =
+    [("metrics", &["metrics"]), ("doctor", &["doctor", "--json"]), ("version", &["--version"])];
 
 /// What sqlite3 gives of the same rows.
 const COLUMNS: &str =
@@ -72,6 +86,7 @@ pub(crate) fn measure(world: &World) {
     let mut daemon = Daemon::start(world, &bus, &config);
     daemon.stop();
     seed::enroll(&daemon, 0, PEOPLE);
+    seed::change(&daemon, |db| db.execute_batch(GIVE));
     seed::change(&daemon, |db| db.execute_batch(FILL));
     let copy = daemon.state().with_extension("copy");
     std::fs::copy(daemon.database(), &copy).expect("room for a copy");
@@ -98,9 +113,55 @@ pub(crate) fn measure(world: &World) {
         let ours = best(|| ctl(&bus, args));
         row(name, ours, best(|| sqlite(&copy, &format!("{COLUMNS} {query}"))));
     }
+    count(&bus);
     let memory = Memory::of(daemon.pid());
     println!("The daemon had {} KiB resident after all that. Load {} after.", memory.resident, load());
     drop(std::fs::remove_file(&copy));
+}
+
+/// The same people without the logins: who counts everybody, alone.
+pub(crate) fn everybody(world: &World) {
+    let bus = PrivateBus::start(world.daemon_uid());
+    let mut daemon = Daemon::start(world, &bus, fixture::CONFIG);
+    daemon.stop();
+    seed::enroll(&daemon, 0, PEOPLE);
+    seed::change(&daemon, |db| db.execute_batch(GIVE));
+    daemon.resume();
+    println!("\n{PEOPLE} people, each with ten recovery codes");
+    count(&bus);
+}
+
+fn count(bus: &PrivateBus) {
+    println!(
+        "Counting everybody, and the longest that a Begin took meanwhile, in milliseconds (load {} before)",
+        load()
+    );
+    println!("{:16}{:>9}{:>9}", "", "whole", "Begin");
+    for (name, args) in COUNTS {
+        let (took, longest) = beside_logins(bus, || ctl(bus, args));
+        println!("{name:16}{:>9.0}{:>9.1}", took.as_secs_f64() * 1000.0, longest.as_secs_f64() * 1000.0);
+    }
+}
+
+/// How long something takes in the worst of all rounds, and how long the longest Begin does meanwhile.
+fn beside_logins(bus: &PrivateBus, work: impl Fn() -> Took) -> (Duration, Duration) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let logins = scope.spawn(|| {
+            let mut wire = Wire::on(bus);
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                let begin = ("nobody", "", "bench", "bench", "", "", "unknown");
+                drop(wire.call(BUS_NAME, OBJECT_PATH, LOGIN_INTERFACE, "Begin", &begin).expect("a step"));
+                longest = longest.max(begun.elapsed());
+            }
+            longest
+        });
+        let whole = (0..ROUNDS).map(|_| work().whole).max().unwrap_or_default();
+        over.store(true, Ordering::Relaxed);
+        (whole, logins.join().expect("logins go on"))
+    })
 }
 
 fn row(name: &str, ours: Took, theirs: Took) {

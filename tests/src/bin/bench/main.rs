@@ -34,11 +34,12 @@ fn main() {
         ["decisions"] => run::decisions(),
         ["mail"] => run::mail(),
         ["listings"] => run::listings(),
+        ["everybody"] => run::everybody(),
         // The two programs that the measurement starts besides `pam-host`.
         ["echo-service", address, file] => floor::serve(address, file),
         ["worker"] => crowd::work(),
         _ => eprintln!(
-            "bench [ours|decisions|mail|listings]: everything, or only logins of ours (for a profiler), policies, mail or lists"
+            "bench [ours|decisions|mail|listings|everybody]: all, or only logins of ours (for a profiler), policies, mail, lists, or what counts everybody"
         ),
     }
 }

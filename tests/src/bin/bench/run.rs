@@ -51,6 +51,14 @@ pub(crate) fn mail() {
     report::mail(&mail::measure(&world), &before);
 }
 
+/// What counts everybody, alone.
+pub(crate) fn everybody() {
+    tempfile::env::override_temp_dir(Path::new(STATE)).expect("nobody asked for a directory before");
+    let world = World::enter();
+    report::opening(STATE);
+    crate::listings::everybody(&world);
+}
+
 /// Lists alone.
 pub(crate) fn listings() {
     tempfile::env::override_temp_dir(Path::new(STATE)).expect("nobody asked for a directory before");
