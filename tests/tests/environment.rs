@@ -3,14 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use countersign_tests::people::DAVE;
+use countersign_tests::scratch::Scratch;
 use countersign_tests::{Fixture, Pty, artifacts, require};
 
 /// Programs that a careless tool would start.
-const TRAPS: [&str; 12] = [
+const TRAPS: [&str; 40] = [
     "getent",
     "less",
     "more",
@@ -23,6 +25,34 @@ const TRAPS: [&str; 12] = [
     "pkttyagent",
     "systemctl",
     "sshd",
+    "aa-status",
+    "apparmor_parser",
+    "authselect",
+    "busctl",
+    "cat",
+    "chronyc",
+    "diff",
+    "dpkg",
+    "fail2ban-client",
+    "getenforce",
+    "grep",
+    "hostname",
+    "id",
+    "journalctl",
+    "loginctl",
+    "lsof",
+    "ls",
+    "openssl",
+    "pam-auth-update",
+    "pkcheck",
+    "ps",
+    "restorecon",
+    "rpm",
+    "ss",
+    "systemd-analyze",
+    "systemd-creds",
+    "systemd-run",
+    "timedatectl",
 ];
 
 /// A folder of programs that say that they were run.
@@ -35,9 +65,33 @@ fn traps(folder: &std::path::Path) {
     }
 }
 
+/// What `doctor` starts gets an environment of ours.
+fn no_program_inherits(address: &str, folder: &Path, hostile: &[(&str, String)]) {
+    let trace = Scratch::new("exec");
+    let file = trace.join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-v", "-s", "400", "-e", "trace=execve", "-o"]).arg(&file);
+    strace.args(["/usr/bin/env", "-i"]).args(hostile.iter().map(|(name, value)| format!("{name}={value}")));
+    let out = strace.arg(artifacts::ctl()).args([address, "doctor"]).output().expect("run strace");
+    let text = fs::read_to_string(file).expect("a trace");
+    let ctl = format!("execve(\"{}\"", artifacts::ctl().display());
+    let (_, after) = text.split_once(&ctl).unwrap_or_else(|| panic!("{text} {out:?}"));
+    let started: Vec<&str> = after.lines().skip(1).filter(|line| line.contains("execve(")).collect();
+    eprintln!("figures: doctor started {} programs", started.len());
+    assert!(!started.is_empty(), "the control: {text}");
+    let folder = folder.display().to_string();
+    for line in started {
+        for of_theirs in
+            [folder.as_str(), "LESSOPEN=", "PAGER=", "LD_", "BASH_ENV=", "PERL5OPT=", "SUDO_USER="]
+        {
+            assert!(!line.contains(of_theirs), "{of_theirs} in {line}");
+        }
+    }
+}
+
 #[test]
 fn adm_07_nothing_in_the_environment_runs_or_leads_anywhere() {
-    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    require!(Root, Ptrace, Staged("countersignd"), Staged("countersignctl"));
     let t = Fixture::with_clock();
     let _alice = t.daemon.enroll("alice");
     let folder = tempfile::tempdir().expect("a private folder");
@@ -71,6 +125,16 @@ fn adm_07_nothing_in_the_environment_runs_or_leads_anywhere() {
         ("RUST_BACKTRACE", "full".into()),
         ("SUDO_USER", "dave".into()),
         ("SUDO_UID", DAVE.uid.to_string()),
+        ("LD_LIBRARY_PATH", folder.path().display().to_string()),
+        ("XDG_DATA_DIRS", folder.path().display().to_string()),
+        ("XDG_SEAT", "seat0".into()),
+        ("SSH_AUTH_SOCK", at("bus")),
+        ("LOCALDOMAIN", "evil.example".into()),
+        ("IFS", "/".into()),
+        ("ENV", at("sh")),
+        ("BASH_ENV", at("sh")),
+        ("PERL5OPT", "-Mevil".into()),
+        ("SSL_CERT_FILE", at("sh")),
         ("USER", "dave".into()),
         ("LOGNAME", "dave".into()),
     ];
@@ -105,6 +169,34 @@ fn adm_07_nothing_in_the_environment_runs_or_leads_anywhere() {
         let ran = fs::read_to_string(folder.path().join("run")).unwrap_or_default();
         assert_eq!(ran, "", "{words:?} ran something");
     }
+    // What starts programs, or takes files: what it says has times and names in it, so only how it ends is compared.
+    let copy = t.daemon.state().join("copy").display().to_string();
+    let key = t.daemon.key_file().display().to_string();
+    let _ = t.daemon.ctl().run(&["backup", &copy]).ok();
+    for words in [
+        &["doctor"][..],
+        &["enable", "sshd", "--dry-run"],
+        &["enable", "login", "--dry-run"],
+        &["enable", "--all", "--dry-run"],
+        &["disable", "sshd", "--dry-run"],
+        &["confirm"],
+        &["restore", &copy, "--dry-run"],
+        &["rekey", "--key-file", &key, "--yes"],
+        &["email", "test", "alice@example.org"],
+        &["email", "preview"],
+        &["metrics"],
+        &["log", "verify"],
+        &["log", "acts"],
+    ] {
+        let (clean, shown) = run(words, &[]);
+        let (under, said) = run(words, &hostile);
+        assert_eq!(under, clean, "{words:?}: {shown}\n{said}");
+        let ran = fs::read_to_string(folder.path().join("run")).unwrap_or_default();
+        assert_eq!(ran, "", "{words:?} ran something");
+        let places = ["/evil", "../evil", "\u{1b}["];
+        assert!(places.iter().all(|place| !said.contains(place)), "{words:?}: {said}");
+    }
+    no_program_inherits(&address, folder.path(), &hostile);
     assert!(bus.accept().is_err(), "somebody asked the bus of the environment");
     let left: Vec<_> =
         fs::read_dir(folder.path()).expect("our own folder").flatten().map(|e| e.file_name()).collect();

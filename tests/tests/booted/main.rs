@@ -16,6 +16,7 @@ mod missing;
 mod odd;
 mod records;
 mod releases;
+mod roles;
 mod rollback;
 mod scripts;
 mod services;

@@ -26,7 +26,7 @@ fn config(server: &str, factors: &str, more: &str) -> String {
 const BOTH: &str = "\"totp\", \"email\"";
 const ONLY: &str = "\"email\"";
 
-fn start(factors: &str, more: &str) -> Codes {
+pub(crate) fn start(factors: &str, more: &str) -> Codes {
     let t = Codes::with(factors, "", "", Script::default());
     let server = format!("server = \"127.0.0.1:{}\"\ntls = \"none\"\nlogin = \"none\"", t.server.port());
     t.daemon.configure(&config(&server, factors, more));

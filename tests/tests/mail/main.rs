@@ -14,6 +14,7 @@ mod preview;
 mod real;
 mod records;
 mod remembered;
+mod secrets;
 mod tool;
 
 use countersign_tests::certificates::Authority;
