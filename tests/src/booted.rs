@@ -10,6 +10,7 @@ use crate::scratch::Scratch;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 pub use record::Record;
+use std::cell::Cell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -88,6 +89,10 @@ pub struct Booted {
     pub record: Record,
     /// How long the last boot took, until systemd was content.
     pub boot_time: Duration,
+    /// How long the last installation of the package took.
+    pub install_time: Cell<Duration>,
+    /// What systemd itself finds in its environment, `NAME=VALUE`.
+    environment: &'static [&'static str],
 }
 
 impl Booted {
@@ -106,11 +111,21 @@ impl Booted {
     /// When it does not come up.
     #[must_use]
     pub fn boot_of(root: &str) -> Self {
+        Self::boot_with(root, &[])
+    }
+
+    /// The same, with variables that systemd itself reads.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn boot_with(root: &str, environment: &'static [&'static str]) -> Self {
         let files = Overlay::over(root);
         let machine = format!("cs-{}", std::process::id());
-        let (nspawn, leader, boot_time) = launch(&machine, &files.root());
+        let (nspawn, leader, boot_time) = launch(&machine, &files.root(), environment);
         let record = Record::begin();
-        let booted = Self { machine, files, nspawn, leader, record, boot_time };
+        let install_time = Cell::default();
+        let booted = Self { machine, files, nspawn, leader, record, boot_time, install_time, environment };
         booted.say_booted();
         booted
     }
@@ -134,6 +149,7 @@ impl Booted {
         let begun = Instant::now();
         let said = self
             .ok("apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends /root/countersign.deb");
+        self.install_time.set(begun.elapsed());
         self.record.say(&format!("the package is installed: {:.2} s", begun.elapsed().as_secs_f64()));
         said
     }
@@ -220,7 +236,7 @@ impl Booted {
     /// The power fails, and comes back.
     pub fn power_cut(&mut self) {
         self.kill();
-        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
+        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root(), self.environment);
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
         self.record.say("the power failed, and is back");
         self.say_booted();
@@ -237,7 +253,7 @@ impl Booted {
             assert!(Instant::now() < until, "it does not go down");
             std::thread::sleep(Duration::from_millis(50));
         }
-        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root());
+        let (nspawn, leader, boot_time) = launch(&self.machine, &self.files.root(), self.environment);
         (self.nspawn, self.leader, self.boot_time) = (nspawn, leader, boot_time);
         self.say_booted();
     }
@@ -318,7 +334,7 @@ fn remove_group(group: &Path) {
     drop(std::fs::remove_dir(group));
 }
 
-fn launch(machine: &str, root: &Path) -> (Child, u32, Duration) {
+fn launch(machine: &str, root: &Path, environment: &[&str]) -> (Child, u32, Duration) {
     let begun = Instant::now();
     let group = cgroup(machine);
     std::fs::create_dir_all(&group).expect("a control group of our own (cgroup2)");
@@ -331,6 +347,7 @@ fn launch(machine: &str, root: &Path) -> (Child, u32, Duration) {
         .args(["--timezone=off", "--link-journal=no", "--console=pipe", "--capability=all"])
         .args(["--system-call-filter=bpf", "--hostname=vm"])
         .arg(format!("--machine={machine}"))
+        .args(environment.iter().map(|variable| format!("--setenv={variable}")))
         .arg("-D")
         .arg(root)
         .arg("-b")

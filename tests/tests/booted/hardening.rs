@@ -99,3 +99,40 @@ fn dat_05_a_key_encrypted_for_this_host_is_all_that_the_daemon_needs() {
     host.ok("rm -r /etc/systemd/system/countersignd.service.d /etc/countersign/key.cred && install -m 640 -g countersign /root/key /etc/countersign/key && systemctl daemon-reload && systemctl restart countersignd");
     assert!(ssh(&host, "alice", &[&alice.recovery[2], "no"], "true").0.success());
 }
+
+/// Whose TPM2 systemd uses: one made of software, which listens once it is started; by no network, which the
+/// unit has not.
+const TPM: &[&str] = &["SYSTEMD_TPM2_DEVICE=swtpm:path=/run/tpm"];
+
+/// Starts a TPM2 that keeps its state in this folder.
+fn tpm(host: &Booted, state: &str) {
+    host.ok(&format!(
+        "pkill -x swtpm; mkdir -p {state} && swtpm socket --tpm2 --tpmstate dir={state} --daemon \
+         --server type=unixio,path=/run/tpm,disconnect --ctrl type=unixio,path=/run/tpm.ctrl --flags not-need-init,startup-clear"
+    ));
+}
+
+#[test]
+fn dat_05_a_key_that_only_the_tpm2_of_the_machine_opens() {
+    require_boot!();
+    let host = crate::prepared(Booted::boot_with(countersign_tests::booted::ROOT, TPM));
+    let alice = crate::enroll(&host, "alice");
+    crate::switch_on(&host);
+    tpm(&host, "/root/tpm");
+    let steps = include_str!("../../../docs/examples/10-sealed-key.conf");
+    let steps: Vec<&str> = steps.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    // By itself systemd takes no TPM2 in a container, so it is named; this one's registers are empty.
+    let steps =
+        steps.join("\n").replace("SOMEWHERE-SAFE", "/root/key").replace("--with-key=auto", "--with-key=tpm2");
+    host.ok(&format!("set -e; export {}\n{steps}", TPM[0]));
+    host.ok("test ! -e /etc/countersign/key && systemctl restart countersignd");
+    let (status, shown) = ssh(&host, "alice", &[&alice.recovery[0], "no"], "true");
+    assert!(status.success() && shown.contains(CODE), "{shown}");
+    // The disk in another machine.
+    tpm(&host, "/root/another");
+    assert!(!host.run("systemctl restart countersignd").status.success());
+    tpm(&host, "/root/tpm");
+    host.ok("systemctl restart countersignd");
+    let (status, shown) = ssh(&host, "alice", &[&alice.recovery[1], "no"], "true");
+    assert!(status.success() && shown.contains(CODE), "{shown}");
+}

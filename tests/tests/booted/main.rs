@@ -74,7 +74,11 @@ fn host() -> Booted {
 /// The same of another release.
 fn host_of(root: &str) -> Booted {
     assert!(std::path::Path::new(root).exists());
-    let host = Booted::boot_of(root);
+    prepared(Booted::boot_of(root))
+}
+
+/// The package, people, and sshd as the guide says.
+fn prepared(host: Booted) -> Booted {
     host.install();
     for user in ["alice", "carol"] {
         host.ok(&format!("useradd -m -s /bin/bash {user} && echo '{user}:{PASSWORD}' | chpasswd"));
