@@ -30,7 +30,7 @@ fn byp_12_a_whole_life_on_ubuntu_24_04() {
 /// From the first boot to the removal, as an administrator and two people see it.
 fn life(root: &str) {
     let mut host = host_of(root);
-    let first_boot = host.boot_time;
+    let (first_boot, installing) = (host.boot_time, host.install_time.get());
     host.record.say("installed: nobody is asked for anything");
     host.put("/root/smoke", include_bytes!("../../../packaging/deb/tests/smoke"));
     host.ok("sh /root/smoke");
@@ -84,8 +84,9 @@ fn life(root: &str) {
     let said = host.ok("apt-get -qq purge -y countersign");
     assert!(said.contains("deleted /var/lib/countersign"), "{said}");
     host.record.say(&format!(
-        "times: boot {:.2} s, restart {:.2} s, setting up a phone {:.2} s, first protected login {:.2} s",
+        "times: boot {:.2} s, installation {:.2} s, restart {:.2} s, setting up a phone {:.2} s, first protected login {:.2} s",
         first_boot.as_secs_f64(),
+        installing.as_secs_f64(),
         host.boot_time.as_secs_f64(),
         enrolling.as_secs_f64(),
         first_login.as_secs_f64(),
