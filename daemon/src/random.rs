@@ -1,6 +1,11 @@
 //! Randomness from the kernel.
 
 use crate::error::Error;
+use crate::journal;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the kernel gave none the last time. The journal hears of the first refusal, not of each login.
+static WITHOUT: AtomicBool = AtomicBool::new(false);
 
 /// Fills an array from the kernel's generator.
 ///
@@ -8,9 +13,25 @@ use crate::error::Error;
 /// When the kernel gives none; then no code, secret or login id is issued.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut out = [0; N];
-    getrandom::fill(&mut out)
-        .map_err(|e| Error::unavailable(format!("the kernel gives no random bytes: {e}")))?;
-    Ok(out)
+    let filled = getrandom::fill(&mut out);
+    let was_without = WITHOUT.swap(filled.is_err(), Ordering::Relaxed);
+    match filled {
+        Ok(()) => {
+            if was_without {
+                journal::notice("the kernel gives random bytes again", &[]);
+            }
+            Ok(out)
+        }
+        Err(e) => {
+            if !was_without {
+                let effect = "no secret, no code and no login is made until it does";
+                let fields = [("error", e.to_string()), ("effect", effect.to_owned())];
+                let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+                journal::error("the kernel gives no random bytes", &fields);
+            }
+            Err(Error::unavailable(format!("the kernel gives no random bytes: {e}")))
+        }
+    }
 }
 
 /// Lower-case hexadecimal.
