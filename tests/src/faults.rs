@@ -71,10 +71,16 @@ impl Strace {
 
     /// Lets go and returns the calls seen, in order.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Call> {
+    pub fn finish(self) -> Vec<Call> {
+        self.finish_raw().lines().filter_map(parse_call).collect()
+    }
+
+    /// Lets go and returns what strace wrote, for options that change how it writes.
+    #[must_use]
+    pub fn finish_raw(mut self) -> String {
         self.detach();
         let trace = fs::read(self.dir.join("trace")).unwrap_or_default();
-        String::from_utf8_lossy(&trace).lines().filter_map(parse_call).collect()
+        String::from_utf8_lossy(&trace).into_owned()
     }
 
     /// Ends strace at once, where the program may be dying of an injected signal; the trace is lost.

@@ -46,12 +46,13 @@ struct Su {
 }
 
 impl Su {
-    fn new() -> Self {
+    fn new(options: &[&str]) -> Self {
         let world = World::enter();
         let bus = PrivateBus::start_as_system_bus(DAEMON_UID);
         let daemon = DaemonSetup::new(&world, CONFIG).clock(&Arc::new(Clock::new())).start(&world, &bus);
         let alice = daemon.enroll("alice");
-        let module = Module::shipped().option("timeout=2");
+        let shipped = Module::shipped().option("timeout=2");
+        let module = options.iter().fold(shipped, |module, option| module.option(*option));
         let lines = [
             "auth requisite pam_unix.so nodelay".to_owned(),
             module.line("auth", "required", &["after_first_factor"]),
@@ -158,7 +159,7 @@ impl Su {
 #[test]
 fn byp_08_su_does_not_follow_the_attackers_environment() {
     require_all!(Tool("su"), Ptrace);
-    let mut su = Su::new();
+    let mut su = Su::new(&[]);
     let asking = generous_bus("ask");
     let environment = su.environment(&asking.address());
 
@@ -184,4 +185,31 @@ fn byp_08_su_does_not_follow_the_attackers_environment() {
     assert_eq!(states, ["denied", "verified"], "{rows:#?}");
     assert!(rows.iter().all(|row| row.ruser == "dave" && row.program == "/usr/bin/su"), "{rows:#?}");
     drop(su.world);
+}
+
+/// DIS-05: nor does it make the module talk, not even on a line that says `debug`.
+#[test]
+fn dis_05_neither_environment_nor_debug_shows_a_secret() {
+    require_all!(Tool("su"), Ptrace);
+    let su = Su::new(&["debug"]);
+    let fake = generous_bus("ask");
+    let environment = su.environment(&fake.address());
+    let (wrong, right) = (su.alice.wrong_code(1), su.alice.fresh_code());
+    su.assert_denied(&fake, &su.run(&environment, &wrong));
+    let run = su.run(&environment, &right);
+    assert_eq!(run.0, Some(0), "the right code passes: {}", run.1);
+    let typed = [wrong.as_str(), right.as_str()];
+    let shown = |line: &&str| !line.is_empty() && !typed.iter().any(|code| line.ends_with(code));
+    // What happened to her factors is told to her, whoever types.
+    let known = ["Password:", "Since your last login", "  ", "If any of this was not you"];
+    let is_known = |line: &&str| known.iter().any(|start| line.starts_with(start));
+    let strange: Vec<&str> = run.1.lines().filter(shown).filter(|line| !is_known(line)).collect();
+    assert_eq!(strange, ["alice"], "nothing but what was asked for: {}", run.1);
+    let syslog = su.world.syslog().join("\n");
+    assert!(syslog.contains("begins: rhost="), "the module's debug lines: {syslog}");
+    let password = ALICE.password();
+    let daemon = su.daemon.said();
+    for secret in [wrong.as_str(), &right, &password, &su.alice.base32] {
+        assert!(!syslog.contains(secret) && !daemon.contains(secret), "{secret}: {syslog}\n{daemon}");
+    }
 }

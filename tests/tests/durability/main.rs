@@ -3,6 +3,8 @@
 mod disk;
 mod files;
 mod kill;
+mod power;
+mod snapshots;
 
 use countersign_tests::scratch::Scratch;
 use countersign_tests::{Daemon, Fixture, Held, Phase, Secret};

@@ -9,9 +9,13 @@ const ENROLLED: &str = "issuer = \"Acme\"\n[[policy]]\nname = \"opt-in\"\nrequir
 
 /// Gives alice's uid another name, as `usermod -l` does, or `userdel` and `useradd`.
 fn rename_alice(to: &str) {
+    rename_to("alice", to);
+}
+
+fn rename_to(name: &str, to: &str) {
     for file in ["/etc/passwd", "/etc/group", "/etc/shadow"] {
         let text = fs::read_to_string(file).expect("our own /etc");
-        fs::write(file, text.replace("alice", to)).expect("our own /etc");
+        fs::write(file, text.replace(name, to)).expect("our own /etc");
     }
 }
 
@@ -60,4 +64,44 @@ fn byp_19_a_uid_that_comes_back_under_another_name_inherits_nothing() {
         };
         std::thread::spawn(scene).join().expect("the scene");
     }
+}
+
+/// DAT-06: an account that is renamed. Its factors are kept, and are bound to the new name by an administrator
+/// alone: to the machine it looks like a uid that somebody else got.
+#[test]
+fn dat_06_a_renamed_account_keeps_its_factors_and_is_bound_anew_by_hand() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    rename_alice("alicia");
+    assert!(!t.cs().login("alicia", [alice.fresh_code()]).passed());
+    let users = t.daemon.ctl().run(&["users", "--json"]).ok().json();
+    assert_eq!(users[0]["user"], "alice", "kept: {users:?}");
+    let refused = t.daemon.ctl().refused_enroll(&["alicia"], "");
+    let way = "was known as alice and is now alicia; if they are the same person or alice is gone, run \
+               `countersignctl reset alice` first";
+    assert!(refused.complaint().contains(way), "{refused:?}");
+    // Renamed by mistake and back: nothing was lost meanwhile.
+    rename_to("alicia", "alice");
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed());
+}
+
+/// A group of a policy that is renamed: it resolves no more, and whoever may have been in it is asked.
+#[test]
+fn dat_06_a_renamed_group_asks_everybody_until_the_policy_names_it() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let mut t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    assert_eq!(t.probe().login("carol", [""; 0]).auth, Code::IGNORE, "not in the group");
+    rename_to("mfa-required", "mfa-renamed");
+    // Who is in which group is remembered for some seconds.
+    t.daemon.crash_and_restart();
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "still asked, and let in by a code");
+    assert!(!t.cs().login("alice", [alice.wrong_code(1)]).passed(), "still asked");
+    let carol = t.probe().login("carol", [""; 0]);
+    assert_ne!(carol.auth, Code::IGNORE, "whether she is in it cannot be known: {carol:?}");
+    t.daemon.configure(&fixture::CONFIG.replace("mfa-required", "mfa-renamed"));
+    let _ = t.daemon.ctl().run(&["policy", "apply", "--accept-weaker", "--reason", "renamed", "--yes"]).ok();
+    assert_eq!(t.probe().login("carol", [""; 0]).auth, Code::IGNORE);
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed());
 }
