@@ -100,11 +100,7 @@ fn prv_07_whom_polkit_was_asked_about_is_who_is_acted_on() {
     let polkit = Polkit::scripted(&t.bus, move |_| {
         let mut swapped = swapped.lock().expect("nobody panics with it");
         if !std::mem::replace(&mut *swapped, true) {
-            let text = fs::read_to_string("/etc/passwd").expect("our own /etc");
-            let (alice, bob) = (format!("alice:x:{}:", ALICE.uid), format!("bob:x:{}:", BOB.uid));
-            let text = text.replace(&alice, &format!("alice:x:{}:", BOB.uid));
-            let text = text.replace(&bob, &format!("bob:x:{}:", ALICE.uid));
-            fs::write("/etc/passwd", text).expect("our own /etc");
+            exchange_alice_and_bob();
         }
         Says::Yes
     });
@@ -119,6 +115,36 @@ fn prv_07_whom_polkit_was_asked_about_is_who_is_acted_on() {
     };
     assert!(left(BOB.uid), "bob was not asked about: {reply:?}");
     assert_eq!(left(ALICE.uid), reply.is_err(), "done to alice, or refused");
+}
+
+/// The name is somebody else's uid by the time of polkit's yes.
+fn exchange_alice_and_bob() {
+    let text = fs::read_to_string("/etc/passwd").expect("our own /etc");
+    let (alice, bob) = (format!("alice:x:{}:", ALICE.uid), format!("bob:x:{}:", BOB.uid));
+    let text = text.replace(&alice, "alice:x:0x:").replace(&bob, &format!("bob:x:{}:", ALICE.uid));
+    let text = text.replace("alice:x:0x:", &format!("alice:x:{}:", BOB.uid));
+    fs::write("/etc/passwd", text).expect("our own /etc");
+    // The daemon remembers for two seconds who somebody is: whoever looked again would find another.
+    std::thread::sleep(Duration::from_millis(2300));
+}
+
+/// The same of what needs nothing in the database: an exemption is for the uid that polkit was asked about.
+#[test]
+fn prv_07_what_is_granted_is_for_the_uid_that_was_approved() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let t = Fixture::with_clock();
+    let polkit = Polkit::scripted(&t.bus, move |_| {
+        exchange_alice_and_bob();
+        Says::Yes
+    });
+    let mut dave = Wire::as_uid(&t.bus, DAVE.uid);
+    let until = i64::try_from(t.clock().now()).expect("a date") + 86_400;
+    let reply = dave.call(BUS_NAME, OBJECT_PATH, MANAGER_INTERFACE, "Exempt", &("alice", until, "a test"));
+    assert!(reply.is_ok(), "{reply:?}");
+    assert_eq!(polkit.asked()[0].details["uid"], ALICE.uid.to_string());
+    let rows = t.daemon.ctl().run(&["exempt", "--json"]).ok().json();
+    let granted: Vec<_> = rows.iter().map(|row| row["uid"].as_u64()).collect();
+    assert_eq!(granted, [Some(u64::from(ALICE.uid))], "{rows:?}");
 }
 
 /// As polkit itself reads our actions: a session that is active gets no more than one that is not, so nothing is
