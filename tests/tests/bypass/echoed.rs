@@ -61,7 +61,7 @@ fn byp_15_a_mistyped_password_is_charged_and_forgotten() {
     let _ = t.daemon.enroll("alice");
     let login = t.cs_with_password().visit("alice").password(ALICE.password());
     let outcome = login.run(["Alice-passwort-1", "correct horse battery staple", "abcd-efgh-jkmn-pqrs"]);
-    assert_eq!((outcome.auth, outcome.code_prompts()), (Code::AUTH_ERR, 3), "{outcome:?}");
+    assert_eq!((outcome.auth, outcome.code_prompts()), (Code::MAXTRIES, 3), "{outcome:?}");
     assert_eq!(failures_of_alice(&t.daemon), 3);
     let traces = traces(&t);
     for typed in ["Alice-passwort", "horse battery", "abcd-efgh", "abcdefgh"] {

@@ -140,7 +140,7 @@ impl Su {
     fn assert_denied(&self, fake: &FakeBus, run: &(Option<i32>, String, String)) {
         let (status, terminal, trace) = run;
         assert_eq!(*status, Some(1), "{terminal}");
-        let known = ["Password:", CODE.trim_end(), "That code is not right", "su: "];
+        let known = ["Password:", CODE.trim_end(), "That code is not right", "Lost your phone?", "su: "];
         let strange: Vec<&str> = terminal
             .lines()
             .filter(|line| !line.is_empty() && !known.iter().any(|k| line.starts_with(k)))
