@@ -87,6 +87,7 @@ fn may_ask(verb: &Verb) -> bool {
         | Verb::Metrics(_)
         | Verb::Reset(_)
         | Verb::Approve(_)
+        | Verb::Lock(_)
         | Verb::Unlock(_)
         | Verb::Exempt(_)
         | Verb::Require(_) => true,

@@ -7,7 +7,7 @@ use countersign_protocol::manager::{ManagerProxy, ResetRequest};
 use crate::cli::Approve;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
-use crate::reset::after_reset;
+use crate::reset::sessions_after;
 use crate::table::{Column, lines};
 use crate::terminal::{Screen, complain, consent};
 use crate::{json, text, time};
@@ -49,7 +49,8 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Approve) -> Result<(),
     out.flush()?;
     match request {
         Some(request) if missing == 0 => {
-            after_reset(manager, &request.user, request.uid, args.end_sessions).await
+            let but = text::reset_but(&Screen::stdout().show(&request.user));
+            sessions_after(manager, &request.user, request.uid, args.end_sessions, &but).await
         }
         _ => Ok(()),
     }

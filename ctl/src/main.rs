@@ -25,6 +25,7 @@ mod import;
 mod invite;
 mod json;
 mod keyfile;
+mod lock;
 mod log;
 #[cfg(test)]
 mod manual;

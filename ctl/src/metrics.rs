@@ -33,7 +33,11 @@ const FAMILIES: [Family; 21] = [
         "gauge",
         "Those of them with a factor that it takes. Addresses in user records are not counted.",
     ),
-    ("countersign_overrides", "gauge", "People who are exempt, or of whom a factor is required by name."),
+    (
+        "countersign_overrides",
+        "gauge",
+        "People who are exempt, required to show a factor, or locked, by name.",
+    ),
     ("countersign_locks", "gauge", "Lanes of guessing that are closed now."),
     ("countersign_logins", "counter", "Logins since the daemon started, by how they ended."),
     ("countersign_answer_seconds", "histogram", "Time that the daemon took for an answer, in seconds."),

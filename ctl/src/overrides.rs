@@ -10,6 +10,8 @@ use crate::{json, text, time};
 
 /// The daemon's word for an exemption.
 pub(crate) const EXEMPT: &str = "exempt";
+/// The daemon's word for a lock.
+pub(crate) const LOCK: &str = "lock";
 /// The daemon's word for a requirement.
 pub(crate) const REQUIRE: &str = "require";
 
@@ -35,7 +37,11 @@ pub(crate) async fn list(manager: &ManagerProxy<'_>, what: &str, as_json: bool) 
         return out.flush();
     }
     if those.is_empty() {
-        complain(if what == EXEMPT { text::NOBODY_EXEMPT } else { text::NOBODY_REQUIRED });
+        complain(match what {
+            EXEMPT => text::NOBODY_EXEMPT,
+            LOCK => text::NOBODY_LOCKED,
+            _ => text::NOBODY_REQUIRED,
+        });
         return Ok(());
     }
     let rows: Vec<Vec<String>> = those.into_iter().map(row).collect();
@@ -47,6 +53,7 @@ pub(crate) async fn list(manager: &ManagerProxy<'_>, what: &str, as_json: bool) 
 
 fn row(one: &Override) -> Vec<String> {
     let (until, left) = match one.until {
+        _ if one.what == LOCK => (text::UNTIL_UNLOCKED.to_owned(), String::new()),
         0 => (text::AT_ONCE.to_owned(), String::new()),
         until => (text::until(until), time::duration(one.left)),
     };

@@ -34,7 +34,9 @@ pub(crate) async fn run(manager: &ManagerProxy<'_>, args: Reset) -> Result<(), F
     out.line(&text::reset_done(&user, removed))?;
     out.flush()?;
     match person {
-        Some(person) => after_reset(manager, &args.user, person.uid, args.end_sessions).await,
+        Some(person) => {
+            sessions_after(manager, &args.user, person.uid, args.end_sessions, &text::reset_but(&user)).await
+        }
         None if !args.yes => sessions_stay(&user),
         None => Ok(()),
     }
@@ -53,12 +55,14 @@ fn sessions_stay(user: &str) -> Result<(), Failure> {
     out.flush()
 }
 
-/// Ends the open sessions of somebody who was reset, or says that they go on.
-pub(crate) async fn after_reset(
+/// Ends the open sessions of somebody who was reset or locked, or says that they go on; `but` stands before
+/// the reason why they do although they should not.
+pub(crate) async fn sessions_after(
     manager: &ManagerProxy<'_>,
     user: &str,
     uid: u32,
     end_sessions: bool,
+    but: &str,
 ) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let shown = screen.show(user);
@@ -68,7 +72,7 @@ pub(crate) async fn after_reset(
     let mut out = Output::stdout();
     let ends = sessions::end_all_of(manager.inner().connection(), uid)
         .await
-        .map_err(|why| Failure::failed(text::reset_but(&shown) + why.message()))?;
+        .map_err(|why| Failure::failed(but.to_owned() + why.message()))?;
     if ends.is_empty() {
         out.line(&text::no_sessions(&shown))?;
     }

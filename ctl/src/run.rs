@@ -9,8 +9,8 @@ use crate::cli::{Cli, Email, EmailVerb, PolicyVerb, Verb};
 use crate::errors::Failure;
 use crate::{
     accept_clock, address, approve, backup, bus, complete, doctor, email, enable, enroll, exempt, export,
-    factors, forget, import, invite, log, metrics, policy, recovery_codes, rekey, request_reset, require,
-    reset, restore, status, terminal, text, unlock, users,
+    factors, forget, import, invite, lock, log, metrics, policy, recovery_codes, rekey, request_reset,
+    require, reset, restore, status, terminal, text, unlock, users,
 };
 
 /// Runs the verb of this process's command line.
@@ -37,6 +37,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Remove(args) => factors::refuse_early(args)?,
         Verb::Email(Email { verb: Some(EmailVerb::Remove(args)), .. }) => address::refuse_early(args)?,
         Verb::RecoveryCodes(args) => recovery_codes::refuse_early(args)?,
+        Verb::Lock(args) => lock::refuse_early(args)?,
         Verb::Exempt(args) => exempt::refuse_early(args)?,
         Verb::Require(args) => require::refuse_early(args)?,
         Verb::AcceptClock(args) => accept_clock::refuse_early(args)?,
@@ -90,6 +91,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Reset(args) => reset::run(&manager, args).await,
         Verb::RequestReset(args) => request_reset::run(&manager, args).await,
         Verb::Approve(args) => approve::run(&manager, args).await,
+        Verb::Lock(args) => lock::run(&manager, args).await,
         Verb::Unlock(args) => unlock::run(&manager, args).await,
         Verb::Forget(args) => forget::run(&manager, args).await,
         Verb::Exempt(args) => exempt::run(&manager, args).await,

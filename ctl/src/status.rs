@@ -93,7 +93,9 @@ fn person_lines(person: &Person, screen: Screen) -> Vec<String> {
         person.failures,
         &last_verified(person.last_verified),
     )];
-    shown.extend(person.locks.iter().map(|lock| text::lock(&screen.show(&lock.lane), &opens(lock.seconds))));
+    // An administrator's stands below, with who and why.
+    let locks = person.locks.iter().filter(|lock| lock.lane != "administrator");
+    shown.extend(locks.map(|lock| text::lock(&screen.show(&lock.lane), &opens(lock.seconds))));
     let decided = person.overrides.iter().map(|one| overrides::sentence(one, screen));
     shown.extend(decided.map(|sentence| text::overridden_line(&sentence)));
     shown.extend(person.addresses.iter().map(|one| address_line(one, screen)));

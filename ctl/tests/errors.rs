@@ -95,6 +95,7 @@ fn usage() -> Vec<Case> {
         ("nobody is named, and root is not a person", served(), Pipe(""), &["recovery-codes"]),
         ("an exemption without an end", served(), Pipe(""), &["exempt", "alice"]),
         ("an exemption without a reason", served(), Pipe(""), &["exempt", "alice", "--until", "+1d"]),
+        ("a lock without a reason", served(), Pipe(""), &["lock", "alice"]),
         ("the end of a requirement without a reason", served(), Pipe(""), &["require", "alice", "--end"]),
         (
             "somebody else's authenticator without a reason",
@@ -187,6 +188,7 @@ fn streams() -> Vec<Case> {
 
 fn unasked() -> Vec<Case> {
     vec![
+        ("lock", served(), Pipe("yes\n"), &["lock", "alice", "--reason", "x"]),
         ("reset", served(), Pipe("yes\n"), &["reset", "alice", "--reason", "x"]),
         ("approve", served(), Pipe("yes\n"), &["approve", "3"]),
         ("remove", served(), Pipe("yes\n"), &["remove", "app", "alice", "--reason", "x"]),
@@ -213,6 +215,7 @@ fn declined() -> Vec<Case> {
         });
     };
     vec![
+        ("lock", served(), Person("no"), &["lock", "alice", "--reason", "x"]),
         ("reset", served(), Person("no"), &["reset", "alice", "--reason", "x"]),
         ("approve", script(request), Person("no"), &["approve", "3"]),
         ("remove", served(), Person("no"), &["remove", "app", "alice", "--reason", "x"]),

@@ -105,7 +105,7 @@ fn conversations_about_what_people_have() {
     let bus = Bus::start();
     let daemon = Daemon::start(&bus.address(), script());
     let mut text = String::from("Conversations as a terminal shows them, by ctl/tests/screens.rs.\n");
-    let scenes: [(&[&str], &[Typed]); 9] = [
+    let scenes: [(&[&str], &[Typed]); 12] = [
         (&["rename", "app", "work phone", "alice"], &[]),
         (&["remove", "app", "alice", "--reason", "phone sold"], &[("go on: ", "yes")]),
         (&["remove", "app", "alice", "--reason", "phone sold"], &[("go on: ", "no")]),
@@ -115,6 +115,9 @@ fn conversations_about_what_people_have() {
         (&["recovery-codes", "alice", "--view", "--reason", "at the desk"], &[]),
         (&["invite", "alice"], &[]),
         (&["reset", "alice", "--reason", "phone lost"], &[("go on: ", "yes")]),
+        (&["lock", "alice", "--reason", "laptop stolen"], &[("go on: ", "yes")]),
+        (&["unlock", "alice", "--reason", "it was found"], &[]),
+        (&["lock"], &[]),
     ];
     for (words, typed) in scenes {
         let mut typing = Typing::start(ctl(&bus.address(), words), 80);

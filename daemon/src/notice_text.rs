@@ -63,6 +63,8 @@ pub fn sentence(one: &Noted) -> String {
         Kind::RequirementEnded => format!("a second factor is asked of you only by policy, set by {detail}"),
         Kind::Exported => format!("what lets you in was copied for another host by {detail}"),
         Kind::CameFrom => format!("what lets you in on another host now does here, by {detail}"),
+        Kind::LockedByAdmin => format!("your logins were locked by {detail}"),
+        Kind::UnlockedByAdmin => format!("your logins were unlocked by {detail}"),
         Kind::Restored => format!("a backup was brought back, and your factors may be others: {detail}"),
     }
 }
@@ -194,6 +196,8 @@ mod tests {
             "address-asked",
             "address-set",
             "address-removed",
+            "locked-by-admin",
+            "unlocked-by-admin",
         ] {
             assert!(Kind::parse(kind).is_some_and(|known| known.as_str() == kind), "{kind}");
             let text = told(vec![noted(kind, "detail")], 0);

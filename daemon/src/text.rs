@@ -97,6 +97,12 @@ pub fn locked(ms: Option<i64>, recovery_open: bool) -> Message {
     (STYLE_ERROR, text)
 }
 
+/// An administrator has locked this person, and why is not for whoever has the password.
+#[must_use]
+pub fn barred() -> Message {
+    (STYLE_ERROR, "An administrator has locked this account. No code opens it until it is unlocked.".into())
+}
+
 /// After a recovery code let somebody in. `offered` is that they may set up a new phone right now,
 /// which brings new codes.
 #[must_use]

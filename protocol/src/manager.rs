@@ -31,6 +31,7 @@
 //! ResetRequests()                                -> a request    oldest first
 //! ApproveReset(u id)                             -> u            approvals missing; 0: done
 //! RefuseReset(u id, s reason)
+//! Lock(s user, s reason)
 //! Unlock(s user, s reason)                       -> u            locks lifted
 //! Forget(s user)                                 -> u            remembered sources forgotten
 //! ExplainPolicy(s user, s service, s from, x at) -> explanation  at: seconds since 1970, 0 is now
@@ -717,6 +718,8 @@ pub trait Manager {
     fn approve_reset(&self, id: u32) -> zbus::Result<u32>;
     /// Refuses a request.
     fn refuse_reset(&self, id: u32, reason: &str) -> zbus::Result<()>;
+    /// Refuses every login of a person, whatever is shown, until [`unlock`](ManagerProxy::unlock) lifts it.
+    fn lock(&self, user: &str, reason: &str) -> zbus::Result<()>;
     /// Lifts the locks of a person; returns how many.
     fn unlock(&self, user: &str, reason: &str) -> zbus::Result<u32>;
     /// Forgets the sources that a person would pass unasked from; returns how many.

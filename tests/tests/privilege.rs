@@ -71,7 +71,7 @@ impl Who {
     }
 }
 
-const TABLE: [(&str, &str, &str); 51] = [
+const TABLE: [(&str, &str, &str); 52] = [
     ("Login", "Abandon", "Anyone"),
     ("Login", "Begin", "Anyone"),
     ("Login", "Check", "Root"),
@@ -106,6 +106,7 @@ const TABLE: [(&str, &str, &str); 51] = [
     ("Manager", "HostStatus", r#"Action("view-log")"#),
     ("Manager", "ImportFactor", "Root"),
     ("Manager", "Invite", r#"Action("manage-users")"#),
+    ("Manager", "Lock", r#"Action("manage-users")"#),
     ("Manager", "NewRecoveryCodes", r#"SelfOr("manage-users")"#),
     ("Manager", "RemoveAddress", r#"SelfOr("manage-users")"#),
     ("Manager", "SetAddress", r#"SelfOr("manage-users")"#),
@@ -126,7 +127,7 @@ const TABLE: [(&str, &str, &str); 51] = [
 ];
 
 /// Methods that are about a person, whom polkit's rules may look at.
-const ABOUT: [&str; 19] = [
+const ABOUT: [&str; 20] = [
     "ConfirmAddress",
     "RemoveAddress",
     "SetAddress",
@@ -136,6 +137,7 @@ const ABOUT: [&str; 19] = [
     "Exempt",
     "Forget",
     "Invite",
+    "Lock",
     "Log",
     "Require",
     "Reset",
@@ -238,6 +240,8 @@ fn call(wire: &mut Wire, interface: &str, member: &str, about: &str) -> Reply {
         "ApproveReset" => with!(NO_REQUEST),
         "RefuseReset" => with!((NO_REQUEST, "a test")),
         "Unlock" => with!((about, "a test")),
+        // Without a reason: whoever is locked could call nothing after it.
+        "Lock" => with!((about, "")),
         other => panic!("{interface}.{other} is new: say here who may call it, and how"),
     }
 }

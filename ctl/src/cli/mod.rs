@@ -31,7 +31,7 @@ pub(crate) use import::{ImportGoogle, ImportHow, ImportOath, ImportOtpauth, Impo
 pub(crate) use log::{Accept, Acts, Log, LogVerb, Logins, Verify};
 pub(crate) use people::{Enroll, Invite, RecoveryCodes, Remove, Rename, Resync, Users};
 pub(crate) use policy::{From, PolicyApply, PolicyCheck, PolicyExplain, PolicyImpact, PolicyVerb};
-pub(crate) use reset::{Approve, Forget, RequestReset, Reset, Unlock};
+pub(crate) use reset::{Approve, Forget, Lock, RequestReset, Reset, Unlock};
 pub(crate) use rules::{AcceptClock, Exempt, Require};
 
 /// Manage second factors for logins on this host.
@@ -81,6 +81,8 @@ pub(crate) enum Verb {
     RequestReset(RequestReset),
     /// Show resets that were asked for, and approve or refuse one
     Approve(Approve),
+    /// Refuse every login of USER until unlocked, or list of whom
+    Lock(Lock),
     /// Lift the locks of USER
     Unlock(Unlock),
     /// Forget the places from which USER passes unasked
@@ -209,6 +211,9 @@ mod tests {
         assert!(usage(&["countersignctl", "exempt", "alice", "--until", "soon", "--reason", "x"]));
         assert!(usage(&["countersignctl", "exempt", "alice", "--until", "+1d", "--end"]));
         assert!(usage(&["countersignctl", "exempt", "alice", "--json"]));
+        assert!(usage(&["countersignctl", "lock", "--yes"]));
+        assert!(usage(&["countersignctl", "lock", "alice", "--json"]));
+        assert!(!usage(&["countersignctl", "lock"]));
         assert!(usage(&["countersignctl", "require", "--end"]));
         assert!(usage(&["countersignctl", "require", "--yes"]));
         assert!(!usage(&["countersignctl", "require", "alice", "--yes"]));

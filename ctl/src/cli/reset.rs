@@ -62,12 +62,33 @@ pub(crate) struct Approve {
 }
 
 #[derive(Args)]
+pub(crate) struct Lock {
+    /// Login name; without it, everybody who is locked
+    #[arg(value_parser = user)]
+    pub(crate) user: Option<String>,
+    /// Why, for the log and for USER
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "user")]
+    pub(crate) reason: Option<String>,
+    /// End the open sessions of USER too
+    #[arg(long, requires = "user")]
+    pub(crate) end_sessions: bool,
+    /// Do not ask first
+    #[arg(long, requires = "user")]
+    pub(crate) yes: bool,
+    /// List as one JSON object per line; times in seconds
+    /// since 1970
+    #[arg(long, conflicts_with = "user", verbatim_doc_comment)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Unlock {
     /// Login name
     #[arg(value_parser = user)]
     pub(crate) user: String,
-    /// Why, for the log
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    /// Why, for the log; needed where an administrator
+    /// locked USER
+    #[arg(long, value_name = "TEXT", value_parser = reason, verbatim_doc_comment)]
     pub(crate) reason: Option<String>,
     /// For scripts: taken, though this never asks
     #[arg(long)]

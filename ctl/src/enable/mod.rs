@@ -46,6 +46,8 @@ use crate::progress::Progress;
 use crate::terminal::consent;
 use crate::text::enable as text;
 
+pub(crate) use people::who_become_root;
+
 /// A service that asks, as `status` and `doctor` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Enabled {

@@ -79,6 +79,11 @@ async fn enrolled(manager: &ManagerProxy<'_>) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// Who can become root here from an account of their own.
+pub(crate) fn who_become_root() -> Vec<String> {
+    administrators(&Host::this()).into_iter().filter(|(_, own)| *own).map(|(name, _)| name).collect()
+}
+
 /// Root by whatever name, members of the groups that make root of people, and whoever types this; and whether
 /// they do it from an account of their own.
 fn administrators(host: &Host) -> Vec<(String, bool)> {

@@ -6,6 +6,7 @@ use crate::cli::{From, PolicyExplain};
 use crate::date::Date;
 use crate::errors::{Exit, Failure};
 use crate::output::Output;
+use crate::overrides::LOCK;
 use crate::table::{self, Column};
 use crate::terminal::{Screen, safe};
 use crate::{json, overrides, text, time};
@@ -63,7 +64,9 @@ fn lines(args: &PolicyExplain, at: i64, said: &Explanation, screen: Screen) -> R
     if !said.certain {
         lines.push(text::NOT_CERTAIN.to_owned());
     }
-    if said.prompts.is_empty() {
+    if said.overridden.iter().any(|one| one.what == LOCK) {
+        lines.push(text::locked_all_the_same(&user));
+    } else if said.prompts.is_empty() {
         lines.push(text::sees_nothing(&user));
     } else {
         lines.push(text::sees(&user));

@@ -1,4 +1,4 @@
-//! The sentences of `exempt`, `require` and `accept-clock`.
+//! The sentences of `lock`, `exempt`, `require` and `accept-clock`.
 
 use crate::time;
 
@@ -9,6 +9,38 @@ pub(crate) const AT_ONCE: &str = "at once";
 pub(crate) const NOBODY_EXEMPT: &str = "Nobody is exempt.";
 pub(crate) const NOBODY_REQUIRED: &str =
     "A second factor is required of nobody by name. What policies say:  countersignctl policy explain USER";
+
+pub(crate) const NOBODY_LOCKED: &str = "Nobody is locked by an administrator.";
+pub(crate) const LOCK_NEEDS_REASON: &str = "a lock needs a reason, because an auditor will ask for one.\n\
+    Nothing was changed. Add  --reason \"TEXT\".";
+pub(crate) const LOCK_NEEDS_YES: &str = "lock asks before it keeps anybody out, and standard input is no terminal.\n\
+    Nothing was changed. Add --yes if you are sure.";
+pub(crate) const NOT_LOCKED: &str = "not locked, because the answer was not yes. Nothing was changed.";
+pub(crate) const LOCKS_YOU: &str =
+    "THIS IS YOU. Once your sessions are closed somebody else has to let you in again.";
+pub(crate) const LOCKS_LAST: &str = "NOBODY ELSE who can become root here by a login is unlocked. Keep a root shell open,\n\
+    or the way back is the rescue shell and root's password.";
+
+/// What `lock` does, what else must be said, and the question.
+pub(crate) fn lock_question(user: &str, uid: Option<u32>, danger: Option<&str>) -> String {
+    let uid = uid.map(|uid| format!(" (uid {uid})")).unwrap_or_default();
+    let danger = danger.map(|danger| format!("{danger}\n")).unwrap_or_default();
+    format!(
+        "{user}{uid} will get in nowhere that countersign is asked on this host,\n\
+         whatever {user} shows, also where no code is asked for, until:\n    \
+         countersignctl unlock {user} --reason TEXT\n\
+         {danger}Type yes to go on: "
+    )
+}
+
+pub(crate) fn now_locked(user: &str) -> String {
+    format!("{user} is locked. To end that:  countersignctl unlock {user} --reason TEXT")
+}
+
+/// Before the reason why sessions go on although they should not.
+pub(crate) fn locked_but(user: &str) -> String {
+    format!("{user} is locked, but sessions of {user} go on:\n")
+}
 
 pub(crate) const EXEMPT_NEEDS_END: &str = "an exemption needs an end. Nothing was changed.\n\
     Add  --until 2027-01-31  (the end of that day, UTC) or  --until +14d; 90 days at\n\
@@ -94,6 +126,7 @@ pub(crate) fn requirement_ended(user: &str) -> String {
 /// One line of `status USER` and `policy explain`: `exempt until ..., by root: phone lost`.
 pub(crate) fn overridden(what: &str, until: &str, by: &str, reason: &str) -> String {
     let end = match (what, until) {
+        ("lock", _) => "locked until unlocked".to_owned(),
         ("exempt", until) => format!("exempt until {until}"),
         ("require", AT_ONCE) => "a second factor is required at once".to_owned(),
         ("require", until) => format!("a second factor is required, \"later\" is possible until {until}"),

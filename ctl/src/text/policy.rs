@@ -78,6 +78,11 @@ pub(crate) fn decision(decision: &str, user: &str, policy: &str) -> Option<Strin
 pub(crate) const NOT_CERTAIN: &str =
     "Not everything could be determined, and what cannot be known counts as required.";
 
+/// Whatever the policies say.
+pub(crate) fn locked_all_the_same(user: &str) -> String {
+    format!("No answer lets {user} in. To end that:  countersignctl unlock {user} --reason TEXT")
+}
+
 pub(crate) fn sees(user: &str) -> String {
     format!("After the first factor {user} sees:")
 }

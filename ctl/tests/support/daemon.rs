@@ -428,6 +428,11 @@ impl Manager {
         drop(self.note(format!("RefuseReset {id} {reason}")));
     }
 
+    fn lock(&self, user: &str, reason: &str) -> Result<(), Error> {
+        drop(self.note(format!("Lock {user} {reason}")));
+        known(user)
+    }
+
     fn unlock(&self, user: &str, reason: &str) -> Result<u32, Error> {
         drop(self.note(format!("Unlock {user} {reason}")));
         known(user)?;

@@ -21,6 +21,7 @@ pub async fn metrics(host: &Host) -> Result<Vec<Sample>, Error> {
     let held = |kind| host.overrides().holding(now).filter(|one| one.kind == kind).count() as f64;
     out.add("overrides", &[("kind", "exempt")], held(Kind::Exempt));
     out.add("overrides", &[("kind", "require")], held(Kind::Require));
+    out.add("overrides", &[("kind", "lock")], held(Kind::Lock));
     for ((state, factor, reason), count) in host.meter.ends() {
         let labels = [("state", &*state), ("factor", &*factor), ("reason", &*reason)];
         out.add("logins_total", &labels, count as f64);

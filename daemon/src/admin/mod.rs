@@ -34,7 +34,7 @@ pub use import::{Foreign, import_factor};
 pub use invite::invite;
 pub use log::{accept_log, acts, follow_log, log, note_act, verify_log};
 pub use metrics::metrics;
-pub use overrides::{accept_clock, end_override, exempt, overridden_target, overrides, require, sweep};
+pub use overrides::{accept_clock, end_override, exempt, lock, overridden_target, overrides, require, sweep};
 pub use people::{forget, unlock};
 pub use policy::explain;
 pub use preview::preview_email;

@@ -62,6 +62,17 @@ pub async fn require(host: &Host, caller: u32, whom: &Target, by: i64, reason: &
     keep(host, caller, whom, Kind::Require, by, reason, now).await
 }
 
+/// Refuses every login of a person until it is lifted. Anybody may lock themselves.
+///
+/// # Errors
+/// `InvalidArgument` without a reason; `Unavailable` when the store cannot be written.
+pub async fn lock(host: &Host, caller: u32, whom: &Target, reason: &str) -> Result<(), Error> {
+    crate::act::because(reason);
+    let now = host.clock.now()?;
+    let reason = checked(reason, "a lock")?;
+    keep(host, caller, whom, Kind::Lock, 0, reason, now).await
+}
+
 /// Whoever may exempt others does not thereby exempt themself. Root can do anything anyway.
 fn refuse_self(caller: u32, whom: &Target) -> Result<(), Error> {
     if caller != 0 && caller == whom.uid {
@@ -94,6 +105,7 @@ async fn keep(
     let (by, reason) = (new.by.clone(), new.reason.clone());
     host.change_overrides(async { Ok(((), host.store.keep_override(new, now).await?)) }).await?;
     let event = match kind {
+        Kind::Lock => "somebody was locked",
         Kind::Exempt => "somebody was exempted",
         Kind::Require => "a second factor was required of somebody",
     };
@@ -139,6 +151,8 @@ pub async fn end_override(
     crate::act::because(reason);
     let now = host.clock.now()?;
     let kind = Kind::parse(what)
+        // A lock ends by `Unlock`, which asks for another right.
+        .filter(|kind| *kind != Kind::Lock)
         .ok_or_else(|| Error::InvalidArgument("what ends is either \"exempt\" or \"require\"".into()))?;
     let reason = match kind {
         Kind::Exempt if reason.trim().is_empty() => String::new(),
@@ -155,12 +169,14 @@ pub async fn end_override(
     if ended == 0 {
         return Err(Error::NotFound(match kind {
             Kind::Exempt => format!("\"{}\" is not exempt", printable(&whom.name)),
-            Kind::Require => format!("nothing is required of \"{}\" by name", printable(&whom.name)),
+            Kind::Lock | Kind::Require => {
+                format!("nothing is required of \"{}\" by name", printable(&whom.name))
+            }
         }));
     }
     let event = match kind {
         Kind::Exempt => "an exemption was taken back",
-        Kind::Require => "a requirement was taken back",
+        Kind::Lock | Kind::Require => "a requirement was taken back",
     };
     journal::warning(
         event,

@@ -3,9 +3,10 @@
 use super::overrides::shown;
 use super::{PAGE, Target};
 use crate::clock::Moment;
+use crate::decide::overrides::Kind;
 use crate::error::Error;
 use crate::host::Host;
-use countersign_protocol::manager::Person;
+use countersign_protocol::manager::{Lock, Person};
 
 /// People that one transaction looks at: each takes some ten questions, and logins wait meanwhile.
 const AT_ONCE: usize = 200;
@@ -44,8 +45,12 @@ pub async fn status(host: &Host, whom: &Target, whole: bool) -> Result<Person, E
 /// The record with what was decided of its person. The store gives it without: that is in memory.
 fn with_overrides(host: &Host, person: Person, now: Moment) -> Person {
     let overrides = host.overrides();
-    let held = overrides.of(person.uid, &person.user, now).into_iter().map(|one| shown(one, now)).collect();
-    Person { overrides: held, ..person }
+    let held = overrides.of(person.uid, &person.user, now);
+    let mut person = person;
+    if held.iter().any(|one| one.kind == Kind::Lock) {
+        person.locks.insert(0, Lock { lane: "administrator".into(), seconds: -1 });
+    }
+    Person { overrides: held.into_iter().map(|one| shown(one, now)).collect(), ..person }
 }
 
 /// A page of everybody who has a factor.

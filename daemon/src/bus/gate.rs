@@ -62,6 +62,7 @@ pub(super) const TABLE: &[(&str, &str, Who)] = &[
     ("Manager", "ApproveReset", Who::Other("approve-reset")),
     ("Manager", "RefuseReset", Who::SelfOr("approve-reset")),
     ("Manager", "Unlock", Who::Action("unlock-user")),
+    ("Manager", "Lock", Who::Action("manage-users")),
     ("Manager", "Forget", Who::SelfOr("manage-users")),
     ("Manager", "Exempt", Who::Action("exempt-user")),
     ("Manager", "Require", Who::Action("manage-users")),
@@ -222,6 +223,7 @@ impl Gate {
         target: Target,
     ) -> Result<(Caller, Target), Error> {
         act::about(target.uid, &target.name);
+        refuse_locked(host, header, uid)?;
         let mut own = target.is_uid(uid);
         match who {
             Who::Anyone | Who::Root | Who::Colleague => own = false,
@@ -235,6 +237,19 @@ impl Gate {
         }
         know(bus, header, uid).await;
         Ok((Caller { uid, own }, target))
+    }
+
+    /// Whether a caller who was let through may do this, too.
+    pub(super) async fn allows(
+        &self,
+        host: &Host,
+        bus: &Connection,
+        header: &Header<'_>,
+        uid: u32,
+        action: &'static str,
+        whom: &Target,
+    ) -> bool {
+        uid == 0 || self.ask(bus, header, uid, action, details(host, whom).await).await.is_ok()
     }
 
     /// Asks a caller who was let through for the password of their own account.
@@ -299,6 +314,16 @@ fn refuse_root(who: Who, uid: u32) -> Result<(), Error> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whoever is locked and still has a session open changes nothing from there: what they set up now would
+/// let them, or whoever has their session, in afterwards.
+fn refuse_locked(host: &Host, header: &Header<'_>, uid: u32) -> Result<(), Error> {
+    let member = header.member().map(zbus::names::MemberName::as_str).unwrap_or_default();
+    if uid == 0 || READS.contains(&member) || !host.overrides().locks_uid(uid) {
+        return Ok(());
+    }
+    Err(Error::NotAuthorized("an administrator has locked you".into()))
 }
 
 fn refused() -> Error {

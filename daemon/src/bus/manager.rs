@@ -407,8 +407,24 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<u32, Refusal> {
-        let (_, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
-        Ok(admin::unlock(&self.0, &whom, reason).await?)
+        let whom = admin::overridden_target(&self.0, user);
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, whom).await?;
+        // Who may forgive guessing does not thereby lift what an administrator decided.
+        let locked = self.0.overrides().is_locked(&whom.name);
+        let lifts = !locked || self.1.allows(&self.0, bus, &header, caller.uid, "manage-users", &whom).await;
+        Ok(admin::unlock(&self.0, caller.uid, &whom, reason, locked && lifts).await?)
+    }
+
+    /// Refuses every login of somebody, until it is unlocked.
+    async fn lock(
+        &self,
+        user: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), Refusal> {
+        let (caller, whom) = self.1.admit_about(&self.0, bus, &header, admin::target(&self.0, user)).await?;
+        Ok(admin::lock(&self.0, caller.uid, &whom, reason).await?)
     }
 
     /// Forgets remembered sources.

@@ -109,6 +109,8 @@ pub struct Facts {
     pub scratch: RecoveryMatch,
     /// Codes by e-mail, where this login can have some.
     pub email: Option<email::Way>,
+    /// An administrator has locked the person: no answer is right.
+    pub barred: bool,
 }
 
 /// Why an answer was wrong.
@@ -139,6 +141,8 @@ pub enum Ruling {
     Explain,
     /// Not evaluated: the lane is closed. Milliseconds until it opens; `None` is until someone helps.
     Locked(Option<i64>),
+    /// Not evaluated: an administrator has locked the person.
+    Barred,
     /// Wrong. `charge` is false for a used code, which is no guess.
     Wrong {
         /// The lane that pays.
@@ -172,6 +176,11 @@ pub enum Ruling {
 
 /// Judges an answer.
 pub fn rule(typed: &Typed, facts: &Facts, now: Moment) -> Ruling {
+    if facts.barred && !matches!(typed, Typed::Help) {
+        // Where the source pays it looks like any other wrong answer, also by what it costs.
+        let source = (facts.payer == Payer::Source).then(|| closed(facts.lane, &facts.tally, facts, now));
+        return source.flatten().unwrap_or(Ruling::Barred);
+    }
     if facts.at.asking != Asking::Code {
         return rule_enrolling(typed, facts, now);
     }
@@ -332,6 +341,7 @@ mod tests {
             read_back: false,
             scratch: RecoveryMatch::Wrong,
             email: None,
+            barred: false,
         }
     }
 
@@ -396,6 +406,31 @@ mod tests {
         assert_eq!(rule(&typed("12345678"), &capped, NOW), Ruling::Locked(None));
         let own = Facts { recovery_tally: full(), ..fresh() };
         assert_eq!(rule(&typed("12345678"), &own, NOW), right, "the recovery lane is not theirs");
+    }
+
+    /// Whatever is typed, wherever the login stands, and however well it would fit.
+    #[test]
+    fn whoever_is_locked_has_no_right_answer() {
+        let right = Facts {
+            barred: true,
+            recovery: RecoveryMatch::Fresh(3),
+            scratch: RecoveryMatch::Fresh(4),
+            ..facts()
+        };
+        for answer in ["94287082", "0123-4567-89ab-cdez", "12345678", "email", "later", "enroll", "no", "x"] {
+            assert_eq!(rule(&typed(answer), &right, NOW), Ruling::Barred, "{answer}");
+        }
+        assert_eq!(rule(&typed("?"), &right, NOW), Ruling::Explain);
+        for asking in [Asking::Invitation, Asking::FirstCode, Asking::ReadBack, Asking::Offer] {
+            let at = Position { asking, passed: true, ..facts().at };
+            let enrolling = Facts { barred: true, at, read_back: true, shown: true, ..facts() };
+            for answer in ["94287082", "0123-4567-89ab-cdez", "later", "enroll", "no"] {
+                assert_eq!(rule(&typed(answer), &enrolling, NOW), Ruling::Barred, "{asking:?} {answer}");
+            }
+        }
+        let tally = (0..10).fold(Tally::default(), |t, _| t.charged(NOW));
+        let source = Facts { payer: Payer::Source, lane: Lane::Source, tally, barred: true, ..facts() };
+        assert_eq!(rule(&typed("94287082"), &source, NOW), Ruling::Locked(Some(30_000)));
     }
 
     #[test]

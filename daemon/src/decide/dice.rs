@@ -133,9 +133,13 @@ pub(super) fn overrides(dice: &mut Dice) -> (Overrides, Moment) {
 
 /// A decision about somebody.
 pub(super) fn override_of(dice: &mut Dice) -> Override {
-    let kind = if dice.one_in(2) { Kind::Exempt } else { Kind::Require };
+    let kind = match dice.roll(3) {
+        0 => Kind::Lock,
+        1 => Kind::Exempt,
+        _ => Kind::Require,
+    };
     let lasts = i64::try_from(dice.roll(2000)).expect("small");
-    let at_once = kind == Kind::Require && dice.one_in(2);
+    let at_once = kind == Kind::Lock || kind == Kind::Require && dice.one_in(2);
     Override {
         uid: u32::try_from(dice.roll(3)).expect("small"),
         name: dice.pick(&USERS).into(),

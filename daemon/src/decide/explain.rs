@@ -75,7 +75,7 @@ mod tests {
         match explained.overridden.as_ref().map(|one| one.kind) {
             None => outcome,
             Some(Kind::Exempt) => (9, outcome.1),
-            Some(Kind::Require) => (3, outcome.1),
+            Some(Kind::Lock | Kind::Require) => (3, outcome.1),
         }
     }
 
@@ -109,7 +109,7 @@ mod tests {
                 None => !maybe,
                 Some(Kind::Exempt) => true,
                 // Where no policy asks, what they cannot know does not matter to who is asked anyway.
-                Some(Kind::Require) => explained.certain && resolves,
+                Some(Kind::Lock | Kind::Require) => explained.certain && resolves,
             };
             assert!(!explained.certain || certain, "round {round}: {explained:#?}");
             seen[usize::from(read.0)] += 1;

@@ -1,7 +1,8 @@
-//! What was decided of one person beside the policies: exempt until a date, or required.
+//! What was decided of one person beside the policies: locked, exempt until a date, or required.
 //!
 //! An exemption beats every policy until its date. A requirement makes whatever policy says stricter,
-//! never milder. Both are for a uid under a name: whoever has only one of the two is somebody else.
+//! never milder. A lock beats both: whoever is locked is asked everywhere, and no answer is right; that is
+//! for whoever judges answers to see, in the transaction that they are judged in. All are for a uid under a name: whoever has only one of the two is somebody else.
 
 use super::policy::{self, Decision, Person, Resolution, Source, Terms, Tri};
 use crate::clock::{Moment, Stamp};
@@ -19,6 +20,8 @@ pub const LATEST_REQUIREMENT_DAYS: i64 = 366;
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// Let in nowhere, whatever is shown.
+    Lock,
     /// Not asked, whatever policy says.
     Exempt,
     /// Asked, whatever policy says.
@@ -30,6 +33,7 @@ impl Kind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Lock => "lock",
             Self::Exempt => "exempt",
             Self::Require => "require",
         }
@@ -38,7 +42,7 @@ impl Kind {
     /// Reads the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Exempt, Self::Require].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Lock, Self::Exempt, Self::Require].into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// The first second that is too late for this kind's date, at a date of now.
@@ -46,7 +50,7 @@ impl Kind {
     pub fn latest(self, date: i64) -> i64 {
         let days = match self {
             Self::Exempt => LONGEST_EXEMPTION_DAYS,
-            Self::Require => LATEST_REQUIREMENT_DAYS,
+            Self::Lock | Self::Require => LATEST_REQUIREMENT_DAYS,
         };
         (date.div_euclid(DAY) + days + 1).saturating_mul(DAY)
     }
@@ -62,7 +66,7 @@ pub struct Override {
     /// What was decided.
     pub kind: Kind,
     /// Exempt: the first second that is no longer exempt. Required: the first second at which
-    /// `later` is no answer any more, 0 for at once. By [`Moment::date`].
+    /// `later` is no answer any more, 0 for at once. Locked: 0. By [`Moment::date`].
     pub until: i64,
     /// When it was decided, in boot time.
     pub made: Stamp,
@@ -84,7 +88,7 @@ impl Override {
     pub fn holds(&self, now: Moment) -> bool {
         match self.kind {
             Kind::Exempt => now.date < self.until && now.since(self.made) < self.lasts_ms,
-            Kind::Require => true,
+            Kind::Lock | Kind::Require => true,
         }
     }
 }
@@ -121,6 +125,18 @@ impl Overrides {
         self.0.get(name)?.first().map(|one| one.uid)
     }
 
+    /// Whether anybody of this name is locked.
+    #[must_use]
+    pub fn is_locked(&self, name: &str) -> bool {
+        self.0.get(name).into_iter().flatten().any(|one| one.kind == Kind::Lock)
+    }
+
+    /// Whether somebody of this uid is locked. Of a caller no more is known.
+    #[must_use]
+    pub fn locks_uid(&self, uid: u32) -> bool {
+        self.0.values().flatten().any(|one| one.uid == uid && one.kind == Kind::Lock)
+    }
+
     /// Those that hold on somebody now, the one that decides first.
     #[must_use]
     pub fn of(&self, uid: u32, name: &str, now: Moment) -> Vec<&Override> {
@@ -132,7 +148,7 @@ impl Overrides {
 
     /// The one that decides about this person now.
     ///
-    /// Whoever does not resolve is exempt from nothing, and required where anybody of that name is:
+    /// Whoever does not resolve is exempt from nothing, and locked or required where anybody of that name is:
     /// what cannot be known counts as required.
     #[must_use]
     pub fn deciding(&self, person: &Person, now: Moment) -> Option<&Override> {
@@ -140,7 +156,10 @@ impl Overrides {
             Resolution::Found(uid) => self.of(uid, &person.name, now).first().copied(),
             Resolution::NotFound | Resolution::Failed => {
                 let kept = self.0.get(&person.name).into_iter().flatten();
-                kept.into_iter().find(|one| one.kind == Kind::Require && one.holds(now))
+                let mut held: Vec<_> =
+                    kept.filter(|one| one.kind != Kind::Exempt && one.holds(now)).collect();
+                held.sort_by_key(|one| one.kind);
+                held.first().copied()
             }
         }
     }
@@ -160,7 +179,7 @@ pub fn decide(
         None => decision,
         Some(one) => match one.kind {
             Kind::Exempt => Decision::Exempt { until: one.until, policy: decision.policy().to_owned() },
-            Kind::Require => {
+            Kind::Lock | Kind::Require => {
                 let certain = matches!(person.resolution, Resolution::Found(_));
                 require(config, decision, person, one.until, certain, now)
             }

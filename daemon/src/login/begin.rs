@@ -12,7 +12,7 @@ use crate::decide::throttle::{Cap, Lane};
 use crate::error::Error;
 use crate::host::Host;
 use crate::in_force::InForce;
-use crate::store::{BeginFacts, LoginRow, Opened, PENDING, Phase};
+use crate::store::{BARRED, BeginFacts, LoginRow, Opened, PENDING, Phase};
 use crate::text::{self, Message};
 use crate::{journal, notice_text};
 use countersign_protocol::login::{FirstFactor, Verdict};
@@ -177,6 +177,7 @@ async fn ask(
             let mails = row.mail_to.is_some()
                 && (row.talk || (row.is_own() && !facts.has_codes()))
                 && reason.is_empty()
+                && !facts.barred
                 && email::unasked(&asking.terms, facts.authenticators > 0, question);
             opened.map(|said| Begun { asking: question, later_until, mails, said })
         })
@@ -242,6 +243,19 @@ fn neutral() -> Judgement {
 fn judge(row: &LoginRow, facts: &BeginFacts, asking: &Asking, now: Moment) -> Judgement {
     let help = asking.force.config.help.as_deref();
     let has_factor = facts.has_codes() || asking.reachable;
+    if facts.barred {
+        return if row.talk || row.is_own() {
+            opened(
+                Phase::Over,
+                "locked",
+                BARRED,
+                Verdict::Locked,
+                text::with_help(vec![text::barred()], help),
+            )
+        } else {
+            neutral()
+        };
+    }
     if facts.renamed {
         // Nobody inherits a factor, nor the lack of one, with a uid.
         return refuse(row, "uid-renamed", "enroll", help);

@@ -10,7 +10,7 @@ use crate::decide::policy::{Decision, Resolution, Terms};
 use crate::error::Error;
 use crate::host::Host;
 use crate::journal;
-use crate::store::{BeginFacts, LoginRow, Opened, Phase};
+use crate::store::{BARRED, BeginFacts, LoginRow, Opened, Phase};
 use countersign_protocol::login::Verdict;
 
 /// What the account phase tells.
@@ -100,6 +100,9 @@ struct Who {
 fn judge(decision: &Decision, who: &Who, facts: &BeginFacts, now: Moment) -> Opened<Verdict> {
     let over = |state, reason, verdict| Opened::new(Phase::Over, state, reason, verdict);
     let pass = |state, reason| over(state, reason, Verdict::NotRequired);
+    if facts.barred {
+        return over("locked", BARRED, Verdict::Locked);
+    }
     let (terms, everyone) = match decision {
         Decision::Required(terms) => (terms, true),
         Decision::RequiredIfEnrolled(terms) => (terms, false),

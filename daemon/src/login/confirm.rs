@@ -36,6 +36,7 @@ pub async fn confirm(
             Verdict::Allow
         }
         Ok(Confirmed::Skipped) => Verdict::NotRequired,
+        Ok(Confirmed::Barred) => Verdict::Locked,
         Ok(Confirmed::Refused) => Verdict::Deny,
         // A full disk keeps out nobody of whom nothing is required: `begin` let them go on unlogged.
         Ok(Confirmed::NoLogin) | Err(_) if is_waived(host, user, service, now).await => Verdict::NotRequired,

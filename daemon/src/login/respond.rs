@@ -164,6 +164,7 @@ fn open_facts(
         read_back: row.pending.as_ref().is_some_and(|p| p.read_back),
         scratch: match_scratch(keys, typed, login, &row.scratch),
         email: row.email.as_ref().map(|email| email.way.clone()),
+        barred: row.barred,
     })
 }
 

@@ -68,6 +68,7 @@ fn answered(done: &Answered, now: Moment) -> (Verdict, Vec<Message>) {
             (verdict, vec![text::recovery_used(done.recovery_left, offered)])
         }
         Ruling::Locked(ms) => (Verdict::Locked, vec![text::locked(ms, false)]),
+        Ruling::Barred => (Verdict::Locked, vec![text::barred()]),
         Ruling::Explain => explain(done, now),
         Ruling::Wrong { reason, .. } => (ask_or_end(done), wrong(reason, left, done)),
         Ruling::Enrolling(ruled) => enrolling(ruled, done, now),

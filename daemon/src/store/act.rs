@@ -75,7 +75,8 @@ const PARTS: &[&str] = &[
     "SELECT count(*) || ' enrollments in logins' FROM pending WHERE uid = ?1 HAVING count(*) > 0",
     "SELECT lane || ' lane: ' || failures || ' failures' FROM tally WHERE subject = 'uid:' || ?1 ORDER BY lane",
     "SELECT count(*) || ' remembered sources' FROM known_source WHERE uid = ?1 AND boot <> zeroblob(16) HAVING count(*) > 0",
-    "SELECT CASE kind WHEN 'exempt' THEN 'exempt until ' ELSE 'required from ' END || strftime('%Y-%m-%d %H:%M:%SZ', until, 'unixepoch')
+    "SELECT CASE kind WHEN 'lock' THEN 'locked by an administrator'
+            ELSE CASE kind WHEN 'exempt' THEN 'exempt until ' ELSE 'required from ' END || strftime('%Y-%m-%d %H:%M:%SZ', until, 'unixepoch') END
        FROM override WHERE name = ?2 ORDER BY uid, kind",
     "SELECT 'reset asked for by ' || requester_name || ', ' || (SELECT count(*) FROM reset_approval a WHERE a.request = r.id) || ' approvals'
        FROM reset_request r WHERE uid = ?1",

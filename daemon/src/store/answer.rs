@@ -6,8 +6,8 @@ use super::carry::carry_out;
 use super::email::{self, EmailRow, MailTo};
 use super::notice::Untold;
 use super::pending::{self, Pending};
-use super::tally;
 use super::worker::{Durability, Store};
+use super::{overrides, tally};
 use crate::clock::{Moment, Stamp};
 use crate::decide::answer::{Payer, ROUNDS_PER_LOGIN, RecoveryMatch, Ruling, TRIES_PER_LOGIN};
 use crate::decide::email::Limits;
@@ -103,6 +103,8 @@ pub struct AnswerRow {
     pub scratch: Vec<StoredScratch>,
     /// Codes by e-mail, where this login can have some.
     pub email: Option<EmailRow>,
+    /// An administrator has locked the person.
+    pub barred: bool,
 }
 
 /// A scratch code as stored.
@@ -320,6 +322,7 @@ fn facts(
         pending: None,
         scratch: Vec::new(),
         email: None,
+        barred: login.uid.map_or(Ok(false), |uid| overrides::barred(db, uid, &login.user))?,
     };
     let Some(uid) = login.uid else { return Ok(facts) };
     facts.in_a_row = tally::in_a_row(db, uid)?;

@@ -4,7 +4,7 @@ use super::email::{self, MailTo};
 use super::enrollment::has_factor;
 use super::notice::{self, Untold};
 use super::worker::{Durability, Store};
-use super::{grace, invitation, known_source, tally};
+use super::{grace, invitation, known_source, overrides, tally};
 use crate::clock::Moment;
 use crate::decide::answer::Payer;
 use crate::decide::enrolling::Asking;
@@ -127,6 +127,8 @@ impl<T> Opened<T> {
 /// What is known when a login begins.
 #[derive(Debug, Clone)]
 pub struct BeginFacts {
+    /// An administrator has locked this person.
+    pub barred: bool,
     /// The name under which the uid is kept differs from the name now: somebody else.
     pub renamed: bool,
     /// Confirmed authenticators.
@@ -210,6 +212,7 @@ fn facts(db: &Connection, row: &LoginRow, now: Moment) -> Result<BeginFacts, Err
     let lane = lane_of(db, row.payer, row.uid, row.console, &row.source_key, now)?;
     let subject = subject_of(row.payer, row.uid, &row.source_key);
     let mut facts = BeginFacts {
+        barred: row.uid.map_or(Ok(false), |uid| overrides::barred(db, uid, &row.user))?,
         renamed: false,
         authenticators: 0,
         recovery_codes: 0,

@@ -14,6 +14,8 @@ use crate::decide::throttle::Lane;
 use crate::error::Error;
 use rusqlite::Connection;
 
+/// The reason of a login of somebody whom an administrator has locked.
+pub const BARRED: &str = "locked-by-admin";
 /// The reason of a login whose enrollment waits for the account phase.
 pub const PENDING: &str = "enrollment-pending";
 
@@ -51,6 +53,12 @@ pub(super) fn carry_out(
             )?;
             pending::discard(db, login.id)?;
         }
+        Ruling::Barred => {
+            if login.payer == Payer::Source {
+                charge_failure(db, login, facts.lane, now)?;
+            }
+            bar(db, login, now)?;
+        }
         Ruling::Wrong { lane, reason, charge } => wrong(db, login, lane, reason, charge, now, &mut done)?,
         Ruling::Totp { id, step } => {
             let consumed = db
@@ -74,13 +82,22 @@ pub(super) fn carry_out(
     Ok(done)
 }
 
+/// Ends a login of somebody whom an administrator has locked.
+fn bar(db: &Connection, login: &OpenLogin, now: Moment) -> Result<(), Error> {
+    write(db, login, now, &End { phase: Phase::Over, state: "locked", factor: "", reason: BARRED })?;
+    pending::discard(db, login.id)?;
+    email::close(db, login.id)
+}
+
 /// Whether the login is over and the person is in, as far as we are concerned.
 fn lets_in(done: &Answered) -> bool {
     done.next.is_none()
         && match done.ruling {
             Ruling::Totp { .. } | Ruling::Recovery { .. } | Ruling::EmailCode => true,
             Ruling::Enrolling(ruled) => matches!(ruled, Move::Kept | Move::GoOn { .. } | Move::Later),
-            Ruling::Explain | Ruling::Mail(_) | Ruling::Locked(_) | Ruling::Wrong { .. } => false,
+            Ruling::Explain | Ruling::Mail(_) | Ruling::Locked(_) | Ruling::Barred | Ruling::Wrong { .. } => {
+                false
+            }
         }
 }
 

@@ -2,9 +2,10 @@
 
 use super::answer::{LOGIN_LIVES_MS, OpenLogin, find};
 use super::begin::Phase;
+use super::carry::BARRED;
 use super::pending::{self, Kept};
 use super::worker::{Durability, Store};
-use super::{grace, known_source, notice};
+use super::{grace, known_source, notice, overrides};
 use crate::clock::Moment;
 use crate::decide::enrolling::Asking;
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub enum Confirmed {
     Enrolled,
     /// It was not asked for a second factor.
     Skipped,
+    /// An administrator has locked the person since.
+    Barred,
     /// It is not a login that this caller may confirm for this user and service.
     Refused,
 }
@@ -100,6 +103,16 @@ fn confirm(
     let same = named && login.service == what.service;
     if !same || now.is_past(login.begun, LOGIN_LIVES_MS) {
         return Ok(Some(Confirmed::Refused));
+    }
+    if let Some(uid) = login.uid
+        && overrides::barred(db, uid, &login.user)?
+    {
+        pending::discard(db, login.id)?;
+        db.prepare_cached(
+            "UPDATE login SET phase = ?2, token = NULL, state = 'locked', reason = ?3 WHERE id = ?1",
+        )?
+        .execute((login.id, Phase::Over.number(), BARRED))?;
+        return Ok(Some(Confirmed::Barred));
     }
     let confirmed = match (login.phase, login.at.asking, login.uid) {
         (Phase::Verified, Asking::ReadBack, _) if !may_gain => return Ok(None),

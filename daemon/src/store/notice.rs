@@ -64,10 +64,14 @@ pub enum Kind {
     Exported,
     /// What lets them in came from another host: `BY: reason`.
     CameFrom,
+    /// An administrator refuses every login of theirs: `BY: reason`.
+    LockedByAdmin,
+    /// That is over: `BY: reason`.
+    UnlockedByAdmin,
 }
 
 /// Each kind and its word in the database and on the bus.
-const WORDS: [(Kind, &str); 23] = [
+const WORDS: [(Kind, &str); 25] = [
     (Kind::RecoveryUsed, "recovery-used"),
     (Kind::Locked, "locked"),
     (Kind::CodeReused, "code-reused"),
@@ -91,6 +95,8 @@ const WORDS: [(Kind, &str); 23] = [
     (Kind::Restored, "restored"),
     (Kind::Exported, "exported"),
     (Kind::CameFrom, "came-from"),
+    (Kind::LockedByAdmin, "locked-by-admin"),
+    (Kind::UnlockedByAdmin, "unlocked-by-admin"),
 ];
 
 impl Kind {

@@ -28,6 +28,9 @@ impl Store {
     pub async fn keep_override(&self, new: Override, now: Moment) -> Result<Vec<Override>, Error> {
         self.run(Durability::Power, move |db| {
             purge(db, now)?;
+            if new.kind == Kind::Lock {
+                lock(db, new.uid, now)?;
+            }
             if new.kind == Kind::Require {
                 db.execute(
                     "DELETE FROM override WHERE uid = ?1 AND name = ?2 AND kind = 'exempt'",
@@ -43,6 +46,7 @@ impl Store {
                     Notice::Exempted
                 }
                 Kind::Require => Notice::Required,
+                Kind::Lock => Notice::LockedByAdmin,
             };
             notice::add(db, new.uid, &new.name, kind, &by, now)?;
             all(db)
@@ -71,6 +75,7 @@ impl Store {
             let told = match kind {
                 Kind::Exempt => Notice::ExemptionEnded,
                 Kind::Require => Notice::RequirementEnded,
+                Kind::Lock => Notice::UnlockedByAdmin,
             };
             for uid in &uids {
                 notice::add(db, *uid, &name, told, &because(by.0, &by.1, &reason), now)?;
@@ -117,6 +122,44 @@ impl Store {
         })
         .await
     }
+}
+
+/// Whether an administrator has locked this very person.
+pub(super) fn barred(db: &Connection, uid: u32, name: &str) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM override WHERE uid = ?1 AND name = ?2 AND kind = 'lock'")?
+        .exists((uid, name))?)
+}
+
+/// Whether an administrator has locked anybody of this name.
+pub(super) fn is_locked(db: &Connection, name: &str) -> Result<bool, Error> {
+    Ok(db.prepare_cached("SELECT 1 FROM override WHERE name = ?1 AND kind = 'lock'")?.exists([name])?)
+}
+
+/// Once the lock is lifted nobody passes by what was under way before: remembered sources, and an
+/// enrollment that was begun in an open session.
+fn lock(db: &Connection, uid: u32, now: Moment) -> Result<(), Error> {
+    known_source::forget(db, uid, now)?;
+    db.execute("DELETE FROM enrollment WHERE uid = ?1 AND caller = ?1", [uid])?;
+    Ok(())
+}
+
+/// Lifts an administrator's lock of everybody of this name; gives how many there were.
+pub(super) fn lift(
+    db: &Connection,
+    name: &str,
+    (by_uid, by): (u32, &str),
+    reason: &str,
+    now: Moment,
+) -> Result<usize, Error> {
+    let uids: Vec<u32> = db
+        .prepare("DELETE FROM override WHERE name = ?1 AND kind = 'lock' RETURNING uid")?
+        .query_map([name], |r| r.get(0))?
+        .collect::<Result<_, _>>()?;
+    for uid in &uids {
+        notice::add(db, *uid, name, Notice::UnlockedByAdmin, &because(by_uid, by, reason), now)?;
+    }
+    Ok(uids.len())
 }
 
 /// Who did it and why, as data for a notice.

@@ -1,14 +1,44 @@
 //! People: what they have and what is locked, and lifting locks.
 
+use super::reset::Whom;
 use super::worker::{Durability, Store};
-use super::{grace, known_source, notice, tally};
+use super::{grace, known_source, notice, overrides, tally};
 use crate::clock::Moment;
+use crate::decide::overrides::Override;
 use crate::decide::throttle::{Cap, Lane, Tally};
 use crate::error::Error;
 use countersign_protocol::manager::{Factor, Grace, Lock, Person};
 use rusqlite::{Connection, OptionalExtension};
 
 const PERSON_LANES: [Lane; 4] = [Lane::Console, Lane::Known, Lane::Other, Lane::Recovery];
+
+/// Who lifts locks, and which.
+#[derive(Debug, Clone)]
+pub struct Unlock {
+    /// Their uid and name.
+    pub by: (u32, String),
+    /// Why; may be empty where only guessing is forgiven.
+    pub reason: String,
+    /// Whether they may lift what an administrator has locked.
+    pub administrators: bool,
+}
+
+impl Unlock {
+    fn by_an_administrator(&self) -> Result<((u32, &str), &str), Error> {
+        if !self.administrators {
+            return Err(Error::NotAuthorized(
+                "an administrator has locked this person, and lifting that is for whoever may lock".into(),
+            ));
+        }
+        if self.reason.is_empty() {
+            return Err(Error::InvalidArgument(
+                "an administrator has locked this person, and lifting that needs a reason: add --reason TEXT"
+                    .into(),
+            ));
+        }
+        Ok(((self.by.0, &self.by.1), &self.reason))
+    }
+}
 
 /// What a record of a person is read by.
 #[derive(Debug, Clone)]
@@ -81,19 +111,33 @@ impl Store {
         .await
     }
 
-    /// Lifts every lock of a person; gives how many held.
+    /// Lifts every lock of a person, an administrator's too where `how` says so; gives how many held, and
+    /// everything that is decided of people then.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub async fn unlock(&self, uid: u32, cap: Cap, now: Moment) -> Result<u32, Error> {
+    /// `NotAuthorized` where an administrator's lock holds and `how` does not say so; `InvalidArgument` where it
+    /// says so without a reason; and when the store cannot be written.
+    pub async fn unlock(
+        &self,
+        whom: Whom,
+        cap: Cap,
+        how: Unlock,
+        now: Moment,
+    ) -> Result<(u32, Vec<Override>), Error> {
         self.run(Durability::Power, move |db| {
+            let uid = whom.uid;
+            let mut held = 0;
+            if overrides::is_locked(db, &whom.name)? {
+                let (by, reason) = how.by_an_administrator()?;
+                held += overrides::lift(db, &whom.name, by, reason, now)?;
+            }
             let in_a_row = tally::in_a_row(db, uid)?;
-            let held = locks(db, uid, &in_a_row, cap, now)?.len();
+            held += locks(db, uid, &in_a_row, cap, now)?.len();
             for lane in PERSON_LANES {
                 tally::clear(db, &tally::of_person(uid), lane)?;
             }
             tally::clear(db, &tally::of_person(uid), Lane::All)?;
-            Ok(u32::try_from(held).unwrap_or(u32::MAX))
+            Ok((u32::try_from(held).unwrap_or(u32::MAX), overrides::all(db)?))
         })
         .await
     }

@@ -306,13 +306,14 @@ fn raise_failures(db: &Connection, copied: &Copied, dry_run: bool) -> Result<u32
     Ok(raised)
 }
 
-/// What was required by name is required again; exemptions never come back. Gives of whom.
+/// What was required by name is required again, and who was locked is locked again; exemptions never come
+/// back. Gives of whom.
 fn require(db: &Connection, copied: &Copied, dry_run: bool) -> Result<Vec<String>, Error> {
     let mut required = Vec::new();
     for one in &copied.required {
         let here = db
-            .prepare_cached("SELECT 1 FROM override WHERE uid = ?1 AND name = ?2 AND kind = 'require'")?
-            .exists((one.uid, &one.name))?;
+            .prepare_cached("SELECT 1 FROM override WHERE uid = ?1 AND name = ?2 AND kind = ?3")?
+            .exists((one.uid, &one.name, one.kind.as_str()))?;
         if !here {
             required.push(one.name.clone());
             if !dry_run {

@@ -173,10 +173,7 @@ impl Staged {
                 Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
             })?,
             gone: all(db, "SELECT serial FROM gone", |r| r.get(0))?,
-            required: super::overrides::all(db)?
-                .into_iter()
-                .filter(|one| one.kind == Kind::Require)
-                .collect(),
+            required: super::overrides::all(db)?.into_iter().filter(|one| one.kind != Kind::Exempt).collect(),
             high_water: db.query_row("SELECT high_water FROM meta", [], |r| r.get(0))?,
         })
     }

@@ -166,6 +166,10 @@ fn people(scene: &mut Scene, alice: &Secret) {
     assert!(Scene::call(&mut scene.root, "Unlock", &("alice", "again")).is_ok());
     scene.nothing("nothing was locked");
     assert!(scene.t.cs().visit("alice").rhost("192.0.2.7").run([alice.fresh_code()]).passed());
+    let (act, _) = scene.root("Lock", &("carol", "a leak"));
+    between(&act, "authenticator", "locked by an administrator");
+    let (act, _) = scene.root("Unlock", &("carol", "checked"));
+    between(&act, "locked by an administrator", "authenticator");
     let (act, _) = scene.root("Forget", &"alice");
     between(&act, "1 remembered sources", "authenticator");
     let (act, _) = scene.root("Exempt", &("bob", scene.t.clock().now() as i64 + 86400, "phone broken"));

@@ -41,6 +41,7 @@ fn said(dave: &mut Wire, about: &str) -> Vec<(&'static str, String, String)> {
         ("ViewRecoveryCodes", (about, "a test")),
         ("Reset", (about, "a test", false)),
         ("RequestReset", (about, "a test", NO_ID)),
+        ("Lock", (about, "a test")),
         ("Unlock", (about, "a test")),
     ]
 }

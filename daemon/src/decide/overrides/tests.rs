@@ -153,7 +153,7 @@ fn an_override_of_one_person_never_changes_what_anybody_else_gets() {
         let is_theirs = person.name == one.name
             && match person.resolution {
                 Resolution::Found(uid) => uid == one.uid,
-                Resolution::NotFound | Resolution::Failed => one.kind == Kind::Require,
+                Resolution::NotFound | Resolution::Failed => one.kind != Kind::Exempt,
             };
         if !is_theirs || !one.holds(now) {
             assert_eq!(without, with, "round {round}: {one:?} {person:?}");
@@ -163,6 +163,7 @@ fn an_override_of_one_person_never_changes_what_anybody_else_gets() {
         changed += 1;
         match (one.kind, &with) {
             (Kind::Exempt, Decision::Exempt { until, .. }) => assert_eq!(*until, one.until),
+            (Kind::Lock, Decision::Required(terms)) => assert_eq!(terms.deadline, None, "round {round}"),
             (Kind::Require, Decision::Required(terms)) => {
                 assert!(asks(&without) <= 3);
                 if let Decision::Required(before) = &without {
@@ -189,4 +190,16 @@ fn the_newest_word_counts_and_an_exemption_comes_first() {
     assert!(matches!(decided(&all, both.clone(), &ann, dice::now()), Decision::Exempt { .. }));
     let after = decided(&all, both, &ann, dice::now().at(NOW + 60));
     assert!(matches!(after, Decision::Required(_)), "when it is over, the requirement is back: {after:?}");
+}
+
+#[test]
+fn a_lock_comes_before_all_of_it() {
+    let all = vec![of_ann(Kind::Exempt, NOW + 60), of_ann(Kind::Require, NOW + 60), of_ann(Kind::Lock, 0)];
+    let overrides = Overrides::new(all.clone());
+    let ann = somebody(1, "ann");
+    assert_eq!(overrides.deciding(&ann, dice::now()).map(|one| one.kind), Some(Kind::Lock));
+    let asked = decided(&config(ALL), all, &ann, dice::now().at(NOW + 61));
+    assert!(matches!(asked, Decision::Required(_)), "exempt or not, they are asked: {asked:?}");
+    assert!(overrides.is_locked("ann") && overrides.locks_uid(1));
+    assert!(!overrides.is_locked("bob") && !overrides.locks_uid(2));
 }

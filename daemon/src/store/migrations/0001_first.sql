@@ -292,12 +292,12 @@ CREATE INDEX notice_by_uid ON notice (uid, id);
 CREATE INDEX notice_untold ON notice (uid, id) WHERE told IS NULL;
 
 -- What was decided of one person beside the policies. Another name under the uid is somebody else, and
--- so is another uid under the name. until is a date (0: at once, for a requirement); an exemption ends
--- after lasts_ms of boot time all the same.
+-- so is another uid under the name. until is a date (0: at once, for a requirement, and for a lock, which
+-- lasts until it is lifted); an exemption ends after lasts_ms of boot time all the same.
 CREATE TABLE override (
     uid      INTEGER NOT NULL,
     name     TEXT    NOT NULL,
-    kind     TEXT    NOT NULL CHECK (kind IN ('exempt', 'require')),
+    kind     TEXT    NOT NULL CHECK (kind IN ('lock', 'exempt', 'require')),
     until    INTEGER NOT NULL,
     boot     BLOB    NOT NULL,
     made_ms  INTEGER NOT NULL,
