@@ -5,6 +5,7 @@ use super::killed::{moments, tool};
 use super::{Place, complaint, fates, passes, restore};
 use countersign_tests::daemon::StartAttempt;
 use countersign_tests::faults::Strace;
+use countersign_tests::fixture::CONFIG;
 use countersign_tests::{Code, Fixture, Secret, require};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -64,6 +65,22 @@ fn dat_05_a_new_key_opens_all_that_was_sealed() {
     fs::write(t.daemon.key_file(), fs::read(&new).expect("the new key")).expect("the new key");
     t.daemon.resume();
     passes(&t, &alice);
+}
+
+/// Recovery codes that can be viewed are sealed, too.
+#[test]
+fn dat_05_a_new_key_opens_recovery_codes_that_can_be_viewed() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let mut t = Fixture::configured(&format!("{CONFIG}\n[recovery]\nviewable = true\n"));
+    let alice = t.daemon.enroll("alice");
+    let _ = rekey(&t).ok();
+    t.daemon.kill9();
+    let opens = Contents::of(&t.daemon).expect("a database").opens;
+    assert_eq!(opens, vec![vec![true]; 1 + alice.recovery.len()], "each by the new key, which is alone");
+    t.daemon.resume();
+    let seen =
+        t.daemon.ctl().run(&["recovery-codes", "alice", "--view", "--json", "--reason", "a test"]).ok();
+    assert!(alice.recovery.iter().all(|code| seen.stdout.contains(code)), "{seen:?}");
 }
 
 /// It died in the middle: one key of those in the file opens everything, the login goes on by it, and the same

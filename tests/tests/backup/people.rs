@@ -1,6 +1,8 @@
 //! People between hosts: whole, sealed on the way, and never in the place of what somebody has.
 
 use super::{Place, found_in, spellings};
+use countersign_daemon::read_key;
+use countersign_daemon::seal::{Sealer, totp_row};
 use countersign_protocol::names::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
 use countersign_tests::fixture::CONFIG;
 use countersign_tests::{Daemon, DaemonSetup, Fixture, PrivateBus, Stack, Wire, require};
@@ -107,6 +109,28 @@ fn rpl_16_people_do_not_take_the_place_of_others() {
     ]);
     assert_eq!(nobody.code, Some(3), "{nobody:?}");
     assert!(fs::symlink_metadata(place.path("nobody")).is_err(), "no empty file stays");
+}
+
+/// A secret that is too short comes in by no other way than from a host that once took it.
+#[test]
+fn enr_09_weak_secrets_do_not_come_from_another_host() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"));
+    let mut t = Fixture::with_clock();
+    let _alice = t.daemon.enroll("alice");
+    t.daemon.stop();
+    let (master, instance) = read_key(&t.daemon.key_file()).expect("the key");
+    let weak = Sealer::derive(&master, instance).expect("derives").seal(&totp_row(5001), &[7; 10]);
+    let db = rusqlite::Connection::open(t.daemon.database()).expect("the database");
+    let changed = db.execute("UPDATE totp SET secret = ?1", [weak.expect("sealed")]);
+    assert_eq!(changed, Ok(1));
+    db.close().expect("the database closes");
+    t.daemon.resume();
+    let place = Place::new();
+    let file = export(&t.daemon, &place, "people", &[]);
+    let (other, _bus) = another(&t);
+    let (code, came) = import(&other, &place, &file, &[]);
+    assert_eq!((code, &came[0]["what"]), (Some(1), &"refused".into()), "{came:?}");
+    assert!(!other.ctl().run(&["users"]).ok().stdout.contains("alice"), "nobody came");
 }
 
 /// What the daemon itself hands out is sealed, and what comes back changed is refused whole.
