@@ -273,6 +273,31 @@ fn adm_09_what_is_changed_in_the_file_of_a_running_daemon_is_not_certified() {
     assert!(broken.contains(&"log 0 ends".to_owned()), "{broken:?}");
 }
 
+/// Two hosts that went on from one copy under one key: what one wrote is nothing that the other did.
+#[test]
+fn adm_09_a_login_of_another_copy_does_not_fit_into_this_log() {
+    let template = installation();
+    let copies = [105, 110].map(|token| {
+        let dir = copy(template.path());
+        let opened = open(dir.path());
+        login(&opened.0, token, at(TODAY, 3));
+        login(&opened.0, 100, at(TODAY, 3));
+        close(opened);
+        dir
+    });
+    let other = layout(copies[1].path()).database();
+    let splice = format!(
+        "ATTACH '{}' AS other;
+         DELETE FROM login WHERE id = 31; INSERT INTO login SELECT * FROM other.login WHERE id = 31;
+         DELETE FROM link WHERE login = 31; INSERT INTO link SELECT * FROM other.link WHERE login = 31;",
+        other.display()
+    );
+    tamper(copies[0].path(), &splice).expect("one row for another");
+    let (broken, read) = judge(copies[0].path());
+    assert!(read.iter().any(|one| one.contains("192.0.2.110")), "{read:#?}");
+    assert!(broken.iter().any(|one| one.starts_with("link ") && one.ends_with(" changed")), "{broken:?}");
+}
+
 /// A number that stands for one login never stands for another.
 #[test]
 fn adm_09_a_number_is_not_given_twice_while_the_daemon_runs() {
