@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,14 @@ fn path() -> (tempfile::TempDir, String) {
 
 fn completions(file: &str) -> PathBuf {
     artifacts::source_root().join("packaging/usr/share").join(file)
+}
+
+/// Policies of this host, by a file like the one that countersignd reads.
+fn policies() {
+    let folder = Path::new("/etc/countersign");
+    std::fs::create_dir_all(folder).expect("our own /etc");
+    let text = "[[policy]]\nname = \"operators\"\nusers = [\"alice\"]\n[[policy]]\nname = \"others\"\nstatus = \"off\"\n";
+    std::fs::write(folder.join("countersign.toml"), text).expect("our own /etc");
 }
 
 /// The verbs as `--help` lists them.
@@ -69,6 +77,9 @@ fn bash_offers_every_verb_options_and_people() {
     std::fs::write("/etc/pam.d/my-service", "").expect("our own /etc");
     assert_eq!(bash(&path, &["policy", "explain", "alice", "--service", "=", "my-"]), ["my-service"]);
     assert_eq!(bash(&path, &["policy", "check", "/etc/pam.d/my-s"]), ["/etc/pam.d/my-service"]);
+    policies();
+    assert_eq!(bash(&path, &["log", "--policy", ""]), ["operators", "others"]);
+    assert_eq!(bash(&path, &["email", "preview", "--policy", "op"]), ["operators"]);
     let file = completions("bash-completion/completions/countersignctl");
     let mut registered = Command::new("/bin/bash");
     registered.args(["--norc", "-c", "source \"$1\"; complete -p countersignctl", "bash"]).arg(file);
@@ -86,6 +97,8 @@ fn fish_offers_every_verb_options_and_people() {
     assert!(fish(&path, "countersignctl reset alice --").contains(&"--end-sessions".to_owned()));
     std::fs::write("/etc/pam.d/my-service", "").expect("our own /etc");
     assert_eq!(fish(&path, "countersignctl policy check /etc/pam.d/my-s"), ["/etc/pam.d/my-service"]);
+    policies();
+    assert_eq!(fish(&path, "countersignctl log --policy "), ["operators", "others"]);
 }
 
 #[test]
@@ -110,6 +123,10 @@ fn zsh_completes_at_a_terminal() {
     // What is typed is completed and run, so that its own words come back as an error.
     pty.send(b"countersignctl poli\texpl\tali\t--serv\tx/y\n");
     pty.expect("invalid value 'x/y' for '--service <SERVICE>'");
+    policies();
+    pty.send(b"countersignctl log --policy oper\t--from x/y\n");
+    pty.expect("--policy operators");
+    pty.expect("invalid value 'x/y' for '--from <SOURCE>'");
     pty.send(b"print -l v-$(( $(countersignctl complete -- '' | wc -l) ))\n");
     pty.expect(&format!("v-{}", verbs().len()));
     pty.send(b"countersignctl \t\t");
