@@ -326,6 +326,7 @@ fn strangers_may_as_the_table_says(bus: &PrivateBus, open: bool, polkit: Option<
                     format!("{interface}.{member} by {name} about {about}, open bus: {open}, polkit: {yes}");
                 let reply = call(&mut wire, interface, member, about);
                 let refusal = reply.as_ref().err().map(|e| e.name.as_str());
+                assert_ne!(refusal, Some("Disconnected"), "{shown}: no answer in time");
                 // Let through, and asked to show a factor: told by tests of its own.
                 let refusal = refusal.filter(|_| member == "RequestReset" || !asks_for_proof(&reply));
                 // Which nobody made, so it is about nobody.
