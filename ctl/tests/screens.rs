@@ -5,6 +5,7 @@ mod support;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use countersign_protocol::manager::{Lock, Override, ResetRequest};
@@ -139,6 +140,48 @@ fn conversations_about_what_people_have() {
     ] {
         assert_eq!(calls.iter().filter(|call| *call == expected).count(), 1, "{expected}: {calls:?}");
     }
+}
+
+#[test]
+fn conversations_about_backups_and_the_key() {
+    let bus = Bus::start();
+    let daemon = Daemon::start(&bus.address(), script());
+    let folder = std::env::temp_dir().join(format!("countersignctl-files-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let place = folder.display().to_string();
+    let (backup, key) = (format!("{place}/backup"), format!("{place}/key"));
+    fs::write(&key, format!("countersign-key 1\ninstance {}\nkey {}\n", "ab".repeat(16), "cd".repeat(32)))
+        .expect("a key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).expect("chmod");
+    let mut text =
+        String::from("Conversations about files as a terminal shows them, by ctl/tests/screens.rs.\n");
+    let scenes: [(&[&str], &[Typed]); 5] = [
+        (&["backup", &backup], &[]),
+        (&["restore", &backup, "--dry-run"], &[]),
+        (&["restore", &backup, "--reason", "disk died"], &[("go on: ", "no")]),
+        (&["restore", &backup, "--reason", "disk died"], &[("go on: ", "yes")]),
+        (&["rekey", "--key-file", &key], &[("go on: ", "yes")]),
+    ];
+    for (words, typed) in scenes {
+        let mut typing = Typing::start(ctl(&bus.address(), words), 80);
+        for (question, answer) in typed {
+            typing.expect(question);
+            typing.send(answer);
+        }
+        let (code, seen) = typing.end();
+        write!(text, "\n$ countersignctl {}\n{seen}[exit {code}]\n", words.join(" ")).expect("memory");
+    }
+    let changed = fs::read_to_string(&key).expect("the key file");
+    drop(fs::remove_dir_all(&folder));
+    assert!(!changed.contains("previous") && !changed.contains(&"cd".repeat(32)), "a new key, and no other");
+    golden("files.txt", &text.replace(&place, "/root"));
+    let calls = daemon.calls();
+    assert_eq!(
+        calls.iter().filter(|call| *call == "Restore 0 keys false false disk died").count(),
+        1,
+        "{calls:?}"
+    );
+    assert_eq!(calls.iter().filter(|call| *call == "Rekey").count(), 2, "looked at, then done: {calls:?}");
 }
 
 #[test]

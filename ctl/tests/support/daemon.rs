@@ -6,11 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_protocol::manager::{
-    Act, Applied, Broken, Confirmed, Explanation, Factor, ForeignFactor, Grace, Login, Notice, Override,
-    Person, ResetRequest, Rule, Sample, Stray, Verified, WhichActs, WhichLogins,
+    Act, Applied, Backup, Broken, Confirmed, Explanation, Factor, ForeignFactor, Grace, HowToRestore, Login,
+    Notice, Override, Person, ResetRequest, Restored, RestoredFactor, Rule, Sample, Stray, Verified,
+    WhichActs, WhichLogins,
 };
 use countersign_protocol::names::{BUS_NAME, OBJECT_PATH};
 use tokio::sync::oneshot;
+use zbus::OwnedFd;
 
 /// The code that is right.
 pub const CODE: &str = "123456";
@@ -426,6 +428,49 @@ impl Manager {
 
     fn refuse_reset(&self, id: u32, reason: &str) {
         drop(self.note(format!("RefuseReset {id} {reason}")));
+    }
+
+    fn backup(&self, file: OwnedFd, key: Vec<OwnedFd>) -> (Backup,) {
+        drop(self.note(format!("Backup {} keys", key.len())));
+        drop((file, key));
+        (Backup { taken: 1_795_332_612, generation: 34, bytes: 81_920 },)
+    }
+
+    fn restore(&self, file: OwnedFd, key: Vec<OwnedFd>, how: HowToRestore, reason: &str) -> (Restored,) {
+        drop(self.note(format!("Restore {} keys {} {} {reason}", key.len(), how.keep_codes, how.dry_run)));
+        drop((file, key));
+        let factor = |kind: &str, name: &str, what: &str| RestoredFactor {
+            user: "alice".into(),
+            uid: 1000,
+            kind: kind.into(),
+            name: name.into(),
+            what: what.into(),
+            created: 1_795_332_612,
+            why: String::new(),
+        };
+        (Restored {
+            taken: 1_795_332_612,
+            generation: 34,
+            same_installation: true,
+            people: 3,
+            kept: 2,
+            kept_codes: 0,
+            newer: 1,
+            raised: 1,
+            required: vec!["carol".into()],
+            factors: vec![
+                factor("totp", "tablet", "returns"),
+                factor("totp", "old phone", "revoked"),
+                factor("recovery", "", "void"),
+            ],
+        },)
+    }
+
+    /// How many secrets, and how many enrollments start over.
+    fn rekey(&self, key: OwnedFd) -> (u64, u64) {
+        drop(self.note("Rekey".into()));
+        drop(key);
+        (7, 1)
     }
 
     fn lock(&self, user: &str, reason: &str) -> Result<(), Error> {
