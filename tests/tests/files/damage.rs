@@ -230,3 +230,49 @@ fn inp_07_a_damaged_database_is_named_by_the_daemon_and_found_by_doctor() {
     assert_eq!(out.code, Some(6), "{out:?}");
     assert_eq!(out.json()[0]["findings"][0]["id"], "daemon-away", "{out:?}");
 }
+
+/// A database that somebody has written into: what is in it beyond ours would run with every login.
+#[test]
+fn inp_07_a_foreign_schema_is_refused_at_start() {
+    require!(Root, Staged("countersignd"), Staged("countersignctl"), Staged("pam_countersign.so"));
+    let mut t = Fixture::with_clock();
+    let alice = t.daemon.enroll("alice");
+    t.daemon.stop();
+    let names = ["countersign.db", "instance"];
+    let good: Vec<_> = names
+        .iter()
+        .map(|name| t.daemon.state().join(name))
+        .map(|path| (path.clone(), fs::read(&path).expect("a file")))
+        .collect();
+    let odd = "CREATE TRIGGER sqlite_x AFTER INSERT ON login BEGIN DELETE FROM totp; END";
+    for (sql, part) in [
+        ("CREATE TRIGGER x AFTER INSERT ON login BEGIN DELETE FROM totp; END", "the trigger \"x\""),
+        ("CREATE VIEW x AS SELECT * FROM totp", "the view \"x\""),
+        ("CREATE TABLE \"x\u{1b}[2J\ny\" (z)", "the table \"x\\u{1b}[2J\\ny\""),
+        ("CREATE UNIQUE INDEX x ON login (started)", "the index \"x\""),
+        ("DROP INDEX login_by_state", "the index \"login_by_state\""),
+        ("DROP TRIGGER totp_gone", "the trigger \"totp_gone\""),
+        ("ALTER TABLE person ADD COLUMN x TEXT", "the table \"person\""),
+        (
+            &format!(
+                "PRAGMA writable_schema = ON;
+                 INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_x', 'login', 0, '{odd}')"
+            ),
+            "the trigger \"sqlite_x\"",
+        ),
+    ] {
+        let db = rusqlite::Connection::open(t.daemon.database()).expect("the database");
+        db.execute_batch(sql).expect("a change");
+        db.close().expect("the database closes");
+        let before = t.daemon.said().len();
+        assert!(matches!(t.daemon.try_start(), StartAttempt::Ended(_)), "{sql}");
+        let said = &t.daemon.said()[before..];
+        assert!(
+            said.contains("is not made as this countersignd makes it") && said.contains(part),
+            "{sql}: {said}"
+        );
+        put_back(&good);
+    }
+    t.daemon.resume();
+    assert!(t.cs().login("alice", [alice.fresh_code()]).passed(), "the good files still work");
+}
