@@ -2,7 +2,7 @@
 //!
 //! Welch's t-test over two kinds of wrong codes, asked by turns of chance, the slowest tenth left out
 //! (dudect: Reparaz, Balasch, Verbauwhede, 2017). What depends on the code is beyond 4.5 each time; what does
-//! not, is beyond it by chance, so the best of some runs counts. `bench leak` asks the same over the bus.
+//! not, is beyond it by chance, so the best of some runs counts.
 
 use countersign_daemon::decide::totp::Authenticator;
 use countersign_tests::secret::code;

@@ -300,7 +300,7 @@ fn dat_01_nothing_acknowledged_is_lost_to_a_power_cut() {
     let events = events(&trace, &descriptors);
     let syncs = events.iter().filter(|one| matches!(one.what, What::Sync)).count();
     let folded = events.iter().any(|one| one.file == 0 && matches!(one.what, What::Write(..)));
-    assert!(events.len() > 300 && syncs > 40 && folded, "{} events, {syncs} syncs", events.len());
+    assert!(events.len() > 300 && syncs > 10 && folded, "{} events, {syncs} syncs", events.len());
 
     let seed = u64::from(std::process::id()) * 8 + 1;
     eprintln!(
