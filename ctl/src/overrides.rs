@@ -44,8 +44,15 @@ pub(crate) async fn list(manager: &ManagerProxy<'_>, what: &str, as_json: bool) 
         });
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = those.into_iter().map(row).collect();
-    for line in lines(COLUMNS, &rows, Screen::stdout()) {
+    // A lock has no end of its own.
+    let shown = |title: &str| what != LOCK || (title != "UNTIL" && title != "LEFT");
+    let columns: Vec<Column> = COLUMNS.iter().copied().filter(|column| shown(column.title)).collect();
+    let cells = |one: &Override| {
+        let whole = COLUMNS.iter().zip(row(one));
+        whole.filter(|(column, _)| shown(column.title)).map(|(_, cell)| cell).collect()
+    };
+    let rows: Vec<Vec<String>> = those.into_iter().map(cells).collect();
+    for line in lines(&columns, &rows, Screen::stdout()) {
         out.line(&line)?;
     }
     out.flush()
@@ -53,7 +60,6 @@ pub(crate) async fn list(manager: &ManagerProxy<'_>, what: &str, as_json: bool) 
 
 fn row(one: &Override) -> Vec<String> {
     let (until, left) = match one.until {
-        _ if one.what == LOCK => (text::UNTIL_UNLOCKED.to_owned(), String::new()),
         0 => (text::AT_ONCE.to_owned(), String::new()),
         until => (text::until(until), time::duration(one.left)),
     };

@@ -1,5 +1,5 @@
-//! What a person sees: the tables at 80 and 160 columns, and whole conversations, each as one golden file.
-//! `COUNTERSIGN_GENERATE=1` writes them anew.
+//! What a person sees: the tables at 80 and 160 columns, and whole conversations, each as one golden file, and
+//! drawn in docs/screens. `COUNTERSIGN_GENERATE=1` writes them anew.
 
 mod support;
 
@@ -8,9 +8,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use countersign_protocol::manager::{Lock, Override, ResetRequest};
+use countersign_protocol::manager::{Act, Lock, Override, ResetRequest};
 use support::bus::Bus;
 use support::daemon::{Daemon, Script, login, person};
+use support::drawing::svg;
 use support::run::{Typing, ctl, piped};
 
 fn script() -> Script {
@@ -28,6 +29,40 @@ fn script() -> Script {
         by_uid: 0,
         made: 1_795_332_612,
     };
+    let lock = Override {
+        user: "bob".into(),
+        uid: 1001,
+        what: "lock".into(),
+        until: 0,
+        left: 0,
+        reason: "laptop stolen, ticket 513".into(),
+        ..exemption.clone()
+    };
+    let act = |id: i64, verb: &str, user: &str, before: &str, after: &str, reason: &str| Act {
+        id,
+        at: 1_795_332_600 + id * 300,
+        verb: verb.into(),
+        actor: 0,
+        actor_name: "root".into(),
+        loginuid: 1003,
+        user: user.into(),
+        uid: if user.is_empty() { -1 } else { 1001 },
+        before: before.into(),
+        after: after.into(),
+        reason: reason.into(),
+    };
+    let acts = vec![
+        act(1, "ApplyPolicy", "", "policy 1f3a9c", "policy 77b0de", "operators from outside, change 88"),
+        act(
+            2,
+            "Unlock",
+            "bob",
+            "7 wrong answers in a row",
+            "0 wrong answers",
+            "called from the known number",
+        ),
+        act(3, "Lock", "bob", "", "locked", "laptop stolen, ticket 513"),
+    ];
     let mut carol = person("carol.with-a-long-name", 1002);
     carol.overrides.push(exemption.clone());
     let mut logins: Vec<_> =
@@ -53,23 +88,34 @@ fn script() -> Script {
         people: vec![person("alice", 1000), bob, carol],
         logins,
         requests: vec![request],
-        overrides: vec![exemption],
+        overrides: vec![exemption, lock],
+        acts,
         ..Script::default()
     }
 }
 
 /// Compares with ctl/tests/golden/NAME, or writes it.
 fn golden(name: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    compare(&format!("ctl/tests/golden/{name}"), text);
+}
+
+/// Compares a terminal's picture with docs/screens/NAME-COLUMNS.svg, or writes it.
+fn screen(name: &str, words: &str, shown: &str, columns: u16) {
+    let shown = format!("$ {words}\n{shown}");
+    compare(&format!("docs/screens/{name}-{columns}.svg"), &svg(words, &shown, columns));
+}
+
+fn compare(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     if std::env::var_os("COUNTERSIGN_GENERATE").is_some() {
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         fs::write(&file, text).expect("the golden file");
     }
     let committed = fs::read_to_string(&file).unwrap_or_default();
     for (number, (new, old)) in text.lines().zip(committed.lines()).enumerate() {
-        assert_eq!(new, old, "line {} of ctl/tests/golden/{name}", number + 1);
+        assert_eq!(new, old, "line {} of {name}", number + 1);
     }
-    assert_eq!(text.lines().count(), committed.lines().count(), "ctl/tests/golden/{name} is stale");
+    assert_eq!(text.lines().count(), committed.lines().count(), "{name} is stale");
 }
 
 #[test]
@@ -80,22 +126,41 @@ fn tables_at_eighty_and_a_hundred_and_sixty_columns() {
     for words in [
         &["users"][..],
         &["log"],
+        &["log", "acts"],
         &["status", "alice"],
         &["approve"],
         &["exempt"],
+        &["lock"],
         &["policy", "explain", "alice"],
     ] {
+        let typed = format!("countersignctl {}", words.join(" "));
         for columns in [80, 160] {
             let (code, seen) = Typing::start(ctl(&bus.address(), words), columns).end();
             assert_eq!(code, 0, "{seen}");
             for line in seen.lines() {
                 assert!(line.chars().count() <= usize::from(columns), "{columns}: {line}");
             }
-            write!(text, "\n==== countersignctl {} at {columns} columns\n{seen}", words.join(" "))
-                .expect("memory");
+            write!(text, "\n==== {typed} at {columns} columns\n{seen}").expect("memory");
+            let mut coloured = ctl(&bus.address(), words);
+            coloured.env("TERM", "xterm");
+            let (_, seen) = Typing::start(coloured, columns).end();
+            screen(words.join("-").trim_end_matches("-alice"), &typed, &seen, columns);
         }
     }
     golden("tables.txt", &text);
+}
+
+#[test]
+fn the_screen_of_somebody_who_is_enrolled() {
+    let bus = Bus::start();
+    let _daemon = Daemon::start(&bus.address(), script());
+    let words = ["enroll", "alice"];
+    let mut typing = Typing::start(ctl(&bus.address(), &words), 80);
+    typing.expect("Type the code the app shows: ");
+    typing.send("123456");
+    let (code, seen) = typing.end();
+    assert_eq!(code, 0, "{seen}");
+    screen("enroll", "countersignctl enroll alice", &seen, 80);
 }
 
 /// A line that is typed when its question stands.

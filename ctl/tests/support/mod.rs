@@ -4,5 +4,6 @@
 
 pub mod bus;
 pub mod daemon;
+pub mod drawing;
 pub mod logind;
 pub mod run;
