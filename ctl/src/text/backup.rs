@@ -48,7 +48,16 @@ pub(crate) fn file_not_kept(path: &str, error: &str) -> String {
 }
 
 pub(crate) fn backed_up(path: &str, when: &str, bytes: u64) -> String {
-    format!("{path}: everything as of {when} ({bytes} bytes). Only root can read it.")
+    format!("{path}: {}, everything as of {when}.\nOnly root can read it.", size(bytes))
+}
+
+/// A size as people say it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{} MB", bytes.div_ceil(1_000_000)),
+    }
 }
 
 pub(crate) const KEEP_KEY: &str = "The sealing key is not in it. Keep a copy of the key file in another place: without\n\
@@ -87,7 +96,7 @@ pub(crate) fn restore_head(taken: &str, same: bool, people: u32, kept: u32, newe
     let whose = if same { "of this installation" } else { "of ANOTHER installation" };
     format!(
         "Backup {whose} of {taken}, with {people} people.\n\
-         Authenticators that stay: {kept} that are in it, {newer} that are newer."
+         Authenticators that stay: {kept} of those in it, {newer} of those made since."
     )
 }
 
@@ -188,10 +197,12 @@ pub(crate) const REKEY_AGAIN: &str =
 pub(crate) fn rekeyed(path: &str, secrets: u64, ended: u64) -> String {
     let started_over = match ended {
         0 => String::new(),
-        n => format!(" {n} enrollments under way start over."),
+        1 => "One enrollment under way starts over.\n".to_owned(),
+        n => format!("{n} enrollments under way start over.\n"),
     };
+    let noun = if secrets == 1 { "secret" } else { "secrets" };
     format!(
-        "{secrets} secrets sealed by a new key, which is in {path}.{started_over}\n\
+        "{secrets} {noun} sealed by a new key, which is in {path}.\n{started_over}\
          Make a new backup now:  countersignctl backup FILE"
     )
 }

@@ -39,7 +39,7 @@ fn dat_05_a_new_key_opens_all_that_was_sealed() {
     let name = concealed(&t);
     let old = key_text(&t);
     let out = rekey(&t).ok();
-    assert!(out.stdout.contains("1 secrets sealed by a new key"), "{out:?}");
+    assert!(out.stdout.contains("1 secret sealed by a new key"), "{out:?}");
     assert!(key_text(&t) != old && !key_text(&t).contains("previous"), "{}", key_text(&t));
     passes(&t, &alice);
     t.daemon.crash_and_restart();
