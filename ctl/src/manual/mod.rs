@@ -233,3 +233,31 @@ fn the_manual_is_what_the_sources_say() {
     }
     assert!(stale.is_empty(), "run scripts/generate: {stale:?}");
 }
+
+/// Whatever can be typed is told: each option of each verb, and of each verb below it, stands on its page.
+#[test]
+fn every_option_is_on_a_page() {
+    fn told(verb: &Command, path: &str, page: &str) {
+        let text = page.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "");
+        if verb
+            .get_arguments()
+            .any(|arg| !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help")
+        {
+            assert!(text.contains(&format!("\n{path}\n")), "{path} is in no synopsis");
+        }
+        for long in verb.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(|arg| arg.get_long()) {
+            assert!(text.contains(&format!("--{long}")), "{path} --{long}");
+        }
+        for below in verbs::shown(verb) {
+            told(below, &format!("{path} {}", below.get_name()), page);
+        }
+    }
+    let mut cli = Cli::command();
+    cli.build();
+    let pages = pages();
+    for verb in verbs::shown(&cli) {
+        let page = &pages[&format!("man1/countersignctl-{}.1", verb.get_name())];
+        let page = page.strip_prefix(".so ").map_or(page, |link| &pages[link.trim()]);
+        told(verb, &format!("countersignctl {}", verb.get_name()), page);
+    }
+}

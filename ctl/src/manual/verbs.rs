@@ -4,31 +4,37 @@ use clap::{Arg, ArgAction, Command};
 
 use super::roff::{Page, bold, slanted};
 
-/// The lines of a synopsis: a verb, or each verb below it.
+/// The lines of a synopsis: a verb that can be typed alone, and each verb below it.
 pub(super) fn synopsis(page: &mut Page, verb: &Command, prefix: &str) {
     let name = format!("{prefix} {}", verb.get_name());
-    let below: Vec<&Command> = shown(verb).collect();
-    if below.is_empty() {
+    if stands_alone(verb) {
         page.raw(".TP");
         page.raw(&bold(&name));
         page.raw(&usage(verb));
     }
-    for verb in below {
+    for verb in shown(verb) {
         synopsis(page, verb, &name);
     }
 }
 
-/// The part of a page that describes a verb, or each verb below it.
+/// Like `countersignctl log`, which has options and verbs of its own.
+fn stands_alone(verb: &Command) -> bool {
+    shown(verb).next().is_none() || !verb.is_subcommand_required_set()
+}
+
+/// The part of a page that describes a verb, and each verb below it.
 pub(super) fn describe(page: &mut Page, verb: &Command, prefix: &str) {
     let name = format!("{prefix} {}", verb.get_name());
-    let below: Vec<&Command> = shown(verb).collect();
-    if !below.is_empty() {
-        for verb in below {
-            describe(page, verb, &name);
-        }
-        return;
+    if stands_alone(verb) {
+        describe_one(page, verb, &name);
     }
-    page.part(&name);
+    for verb in shown(verb) {
+        describe(page, verb, &name);
+    }
+}
+
+fn describe_one(page: &mut Page, verb: &Command, name: &str) {
+    page.part(name);
     page.paragraph(&format!("{}.", about(verb)));
     let own = |arg: &&Arg| !arg.is_hide_set() && !arg.is_global_set() && !is_help(arg);
     for arg in verb.get_positionals().filter(own).chain(verb.get_opts().filter(own)).chain(flags(verb)) {
