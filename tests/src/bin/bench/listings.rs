@@ -105,7 +105,9 @@ pub(crate) fn measure(world: &World) {
         best(|| {
             sqlite(
                 &copy,
-                "SELECT p.uid, p.name, t.name, t.created, t.last_used FROM person p JOIN totp t USING (uid) ORDER BY uid",
+                "SELECT p.uid, p.name, t.name, t.created, t.last_used
+                 FROM (SELECT uid, name FROM person UNION SELECT uid, name FROM grace) p
+                 LEFT JOIN totp t USING (uid) ORDER BY uid",
             )
         }),
     );
