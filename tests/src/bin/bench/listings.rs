@@ -106,7 +106,7 @@ pub(crate) fn measure(world: &World) {
             sqlite(
                 &copy,
                 "SELECT p.uid, p.name, t.name, t.created, t.last_used
-                 FROM (SELECT uid, name FROM person UNION SELECT uid, name FROM grace) p
+                 FROM (SELECT uid, name FROM person UNION SELECT uid, name FROM grace WHERE until > unixepoch()) p
                  LEFT JOIN totp t USING (uid) ORDER BY uid",
             )
         }),
