@@ -53,7 +53,8 @@ pub(crate) fn run(bus: &str, args: &Disable) -> Result<(), Failure> {
     }
     let mut names: Vec<String> = records.iter().map(shown).collect();
     names.dedup();
-    names.extend(loose.iter().map(|path| path.display().to_string()));
+    let recorded = |path: &Path| records.iter().any(|record| Path::new(PAM).join(&record.service) == *path);
+    names.extend(loose.iter().filter(|path| !recorded(path)).map(|path| path.display().to_string()));
     if args.dry_run {
         out.line(&text::would_disable(&names))?;
         return out.flush();

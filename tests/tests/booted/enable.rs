@@ -198,6 +198,8 @@ fn sudo_su_and_login_ask_and_are_confirmed_by_a_login_of_theirs() {
     host.ok("countersignctl confirm");
     // What others wrote since stays.
     host.ok("sed -i '1i # mine' /etc/pam.d/sudo");
+    let planned = host.ok("countersignctl disable --all --dry-run");
+    assert!(!planned.contains("/etc/pam.d/"), "each service once, by its name: {planned}");
     let done = host.ok("countersignctl disable --all --yes");
     assert!(done.contains("took our lines out of /etc/pam.d/sudo, and left what others wrote"), "{done}");
     host.ok("sed -i 1d /etc/pam.d/sudo");
