@@ -158,6 +158,8 @@ impl Life<'_> {
                 let end = if has.required { &["--end", "--yes"][..] } else { &[] };
                 self.ctl(&[&["require", name, "--reason", "a test"], end].concat());
                 self.model.people[who].required = !has.required;
+                // A requirement ends the exemption.
+                self.model.people[who].exempt = has.exempt && has.required;
             }
             10 => {
                 // Exemptions end at their date.
