@@ -98,6 +98,14 @@ struct App {
     last: Option<String>,
 }
 
+struct Set {
+    codes: Vec<String>,
+    /// The number of the next one that was never typed.
+    next: usize,
+    /// The host knows that the first one was used.
+    first_used: bool,
+}
+
 /// A host, its model, and all that was ever shown to its people.
 struct Life<'a> {
     t: &'a mut Fixture,
@@ -105,8 +113,9 @@ struct Life<'a> {
     dice: Dice,
     model: Model,
     apps: Vec<App>,
-    sets: Vec<(Vec<String>, usize)>,
-    copies: Vec<(String, Model)>,
+    sets: Vec<Set>,
+    /// Where it is, what the host knew, and of each set whether its first code was used.
+    copies: Vec<(String, Model, Vec<bool>)>,
     story: Vec<String>,
 }
 
@@ -132,12 +141,13 @@ impl Life<'_> {
                 assert!(self.passes(name, &code), "{:#?}", self.story);
                 self.apps[app].last = Some(code);
             }
-            4 if !has.exempt && has.set.is_some_and(|set| self.sets[set].1 < 8) => {
+            4 if !has.exempt && has.set.is_some_and(|set| self.sets[set].next < 8) => {
                 let set = has.set.expect("one");
                 self.unlock(name);
-                let code = self.sets[set].0[self.sets[set].1].clone();
+                let code = self.sets[set].codes[self.sets[set].next].clone();
                 assert!(self.passes(name, &code), "{:#?}", self.story);
-                self.sets[set].1 += 1;
+                self.sets[set].first_used |= self.sets[set].next == 0;
+                self.sets[set].next += 1;
             }
             5 | 6 if !has.exempt && !has.apps.is_empty() => {
                 let app = *has.apps.iter().next().expect("one");
@@ -182,7 +192,7 @@ impl Life<'_> {
                 self.model.remove(Thing::Set(old));
             }
             self.model.people[who].set = Some(self.sets.len());
-            self.sets.push((secret.recovery.clone(), 0));
+            self.sets.push(Set { codes: secret.recovery.clone(), next: 0, first_used: false });
         }
         self.model.people[who].apps.insert(self.apps.len());
         self.apps.push(App { who, name, secret, last: None });
@@ -225,7 +235,7 @@ impl Life<'_> {
     }
 
     fn lose_all(&mut self) {
-        let (path, copy) = self.copies[self.dice.roll(self.copies.len())].clone();
+        let (path, copy, used) = self.copies[self.dice.roll(self.copies.len())].clone();
         let keep = self.dice.roll(2) == 0;
         self.story.push(format!("all is lost; {path} is put in place, codes kept: {keep}"));
         self.t.daemon.kill9();
@@ -236,6 +246,10 @@ impl Life<'_> {
         self.t.daemon.resume();
         self.t.clock().shift(120);
         self.model.place(&copy, keep);
+        // Nothing is left that knew of what was used since.
+        for (set, used) in self.sets.iter_mut().zip(used) {
+            set.first_used = used;
+        }
         self.assert_as_modelled();
     }
 
@@ -243,11 +257,12 @@ impl Life<'_> {
         let path =
             self.place.backup(&self.t.daemon.ctl(), &format!("b{}-{}", self.dice.0, self.copies.len()));
         self.story.push(format!("backup {path}"));
-        self.copies.push((path, self.model.clone()));
+        let used = self.sets.iter().map(|set| set.first_used).collect();
+        self.copies.push((path, self.model.clone(), used));
     }
 
     fn restore(&mut self) {
-        let (path, copy) = self.copies[self.dice.roll(self.copies.len())].clone();
+        let (path, copy, _) = self.copies[self.dice.roll(self.copies.len())].clone();
         let keep = self.dice.roll(2) == 0;
         self.story.push(format!("restore {path}, codes kept: {keep}"));
         let before = self.failures();
@@ -318,13 +333,13 @@ impl Life<'_> {
             self.unlock(name);
         }
         for set in 0..self.sets.len() {
-            let (codes, used) = self.sets[set].clone();
+            let Set { codes, next, first_used } = &self.sets[set];
             let owner = (0..NAMES.len()).find(|who| self.model.people[*who].set == Some(set));
             for (who, name) in NAMES.iter().enumerate() {
-                if used > 0 {
+                if *first_used {
                     assert!(!self.passes(name, &codes[0]), "used: {:#?}", self.story);
                 }
-                let passed = self.passes(name, &codes[used]);
+                let passed = self.passes(name, &codes[*next]);
                 assert_eq!(passed, owner == Some(who), "set {set} of {owner:?}: {:#?}", self.story);
                 self.unlock(name);
             }
