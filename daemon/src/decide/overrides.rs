@@ -2,7 +2,8 @@
 //!
 //! An exemption beats every policy until its date. A requirement makes whatever policy says stricter,
 //! never milder. A lock beats both: whoever is locked is asked everywhere, and no answer is right; that is
-//! for whoever judges answers to see, in the transaction that they are judged in. All are for a uid under a name: whoever has only one of the two is somebody else.
+//! for whoever judges answers to see, in the transaction that they are judged in. All are for a uid under a
+//! name: whoever has only one of the two is somebody else.
 
 use super::policy::{self, Decision, Person, Resolution, Source, Terms, Tri};
 use crate::clock::{Moment, Stamp};
